@@ -1,0 +1,284 @@
+// Recording and running derivatives.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rushlight/tensor.h"
+
+namespace rushlight {
+
+// ---- modes, per thread
+struct GradMode {
+  static bool enabled();
+  static void set_enabled(bool value);
+};
+struct InferenceMode {
+  static bool enabled();
+  static void set_enabled(bool value);
+};
+class NoGradGuard {
+ public:
+  NoGradGuard() : before_(GradMode::enabled()) { GradMode::set_enabled(false); }
+  ~NoGradGuard() { GradMode::set_enabled(before_); }
+  NoGradGuard(const NoGradGuard&) = delete;
+
+ private:
+  bool before_;
+};
+class GradModeGuard {
+ public:
+  explicit GradModeGuard(bool value) : before_(GradMode::enabled()) { GradMode::set_enabled(value); }
+  ~GradModeGuard() { GradMode::set_enabled(before_); }
+  GradModeGuard(const GradModeGuard&) = delete;
+
+ private:
+  bool before_;
+};
+
+// Where a gradient goes: output `slot` of the forward operation that `node` differentiates.
+struct Edge {
+  Ref<Node> node;
+  uint32_t slot = 0;
+};
+
+using TensorHook = std::function<Tensor(const Tensor& grad)>;  // an undefined result keeps the gradient
+
+struct NodeHooks;
+struct Run;
+
+// Up to two edges lie inside the node.
+class EdgeList {
+ public:
+  EdgeList() = default;
+  void resize(size_t count) {
+    if (count > 2) heap_.reset(new Edge[count]);
+    count_ = static_cast<uint32_t>(count);
+  }
+  size_t size() const { return count_; }
+  Edge* begin() { return heap_ ? heap_.get() : inline_; }
+  Edge* end() { return begin() + count_; }
+  const Edge* begin() const { return heap_ ? heap_.get() : inline_; }
+  const Edge* end() const { return begin() + count_; }
+  Edge& operator[](size_t i) { return begin()[i]; }
+  const Edge& operator[](size_t i) const { return begin()[i]; }
+
+ private:
+  Edge inline_[2];
+  std::unique_ptr<Edge[]> heap_;
+  uint32_t count_ = 0;
+};
+
+// What a gradient must look like: the engine sums broadcast dims away and converts the dtype.
+struct OutputMeta {
+  DType dtype = DType::Undefined;  // Undefined: nothing is known
+  SmallVector<int64_t, 5> sizes;
+};
+
+// One recorded operation. Its gradients arrive one per output of the operation and leave one per edge.
+class Node {
+ public:
+  explicit Node(uint32_t outputs = 1);
+  virtual ~Node();
+  Node(const Node&) = delete;
+
+  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+  // Counts a new owner unless the last one is gone already and the node waits for its end.
+  bool try_retain() {
+    uint32_t count = refs_.load(std::memory_order_relaxed);
+    while (count)
+      if (refs_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) return true;
+    return false;
+  }
+  uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
+
+  virtual const char* name() const = 0;
+  // grads: one per output, possibly undefined. out: one per edge, to be filled where the edge has a node.
+  virtual void apply(std::span<const Tensor> grads, std::span<Tensor> out) = 0;
+  // Frees saved tensors after a backward without retain_graph.
+  virtual void release_saved() {}
+
+  bool needs(size_t input) const { return input < edges.size() && edges[input].node; }
+
+  static void* operator new(size_t size);
+  static void operator delete(void* memory, size_t size);
+
+  OutputMeta& meta(uint32_t slot) { return slot == 0 ? first_meta_ : more_meta_[slot - 1]; }
+
+  EdgeList edges;
+  uint32_t outputs;
+  // Grows with the time of recording on a thread; greater than those of the nodes that the edges lead to.
+  uint64_t sequence;
+  void* python = nullptr;
+  NodeHooks* hooks = nullptr;
+  Node* outer = nullptr;  // the CopySlices in which this node lies: an in-place operation on a view
+  // Scratch of the running engine.
+  void* pending = nullptr;
+  Run* run = nullptr;
+
+ protected:
+  virtual void destroy();
+
+ private:
+  std::atomic<uint32_t> refs_{1};
+  OutputMeta first_meta_;
+  std::unique_ptr<OutputMeta[]> more_meta_;
+};
+
+// Adds to the gradient of a leaf.
+class AccumulateGrad final : public Node {
+ public:
+  explicit AccumulateGrad(Tensor variable);
+  ~AccumulateGrad() override;
+  const char* name() const override { return "AccumulateGrad"; }
+  void apply(std::span<const Tensor> grads, std::span<Tensor> out) override;
+  // Hooks of the leaf; they see the gradient before it is added.
+  void run_hooks(Tensor& grad);
+  Tensor variable;
+};
+
+struct AutogradMeta {
+  Tensor grad;
+  Ref<Node> grad_fn;
+  uint32_t slot = 0;          // which output of grad_fn
+  uint32_t attr_version = 0;  // of a view: the version at which grad_fn was valid
+  bool requires_grad = false;
+  bool retains_grad = false;
+  Node* accumulator = nullptr;  // weak: AccumulateGrad of a leaf
+  std::vector<std::pair<uint64_t, TensorHook>> hooks;       // of a leaf
+  std::vector<std::pair<uint64_t, TensorHook>> post_hooks;  // of a leaf, called with the leaf itself
+  std::string name;
+
+  static void* operator new(size_t size);
+  static void operator delete(void* memory, size_t size);
+};
+
+// A tensor kept for backward. unpack() checks that it has not been changed in place since.
+class SavedTensor {
+ public:
+  SavedTensor() = default;
+  // An input of the operation.
+  explicit SavedTensor(const Tensor& tensor);
+  // The result of the operation itself: kept without its grad_fn, which would be a cycle.
+  static SavedTensor result(const Tensor& tensor, uint32_t slot = 0);
+  bool defined() const { return tensor_.defined(); }
+  // `owner` is the node whose result this was.
+  Tensor unpack(const Node& owner) const;
+  void reset() { tensor_ = Tensor(); }
+
+ private:
+  Tensor tensor_;
+  uint32_t version_ = 0;
+  uint32_t slot_ = 0;
+  bool is_result_ = false;
+};
+
+namespace autograd {
+
+// Whether an operation on these tensors is to be recorded.
+inline bool needs(const Tensor& a) { return a.defined() && GradMode::enabled() && a.requires_grad(); }
+template <class... Rest>
+inline bool needs(const Tensor& a, const Rest&... rest) {
+  return needs(a) || (needs(rest) || ...);
+}
+bool needs(std::span<const Tensor> tensors);
+
+// What a derivative sees. unpack() gives saved tensors; needs(i) tells whether the gradient of input i is wanted.
+class Grads {
+ public:
+  Grads(Node& node, std::span<const Tensor> grads, std::span<Tensor> out) : node_(node), grads_(grads), out_(out) {}
+  const Tensor& grad(size_t output = 0) const { return grads_[output]; }
+  size_t outputs() const { return grads_.size(); }
+  size_t inputs() const { return out_.size(); }
+  bool needs(size_t input) const { return node_.needs(input); }
+  Tensor& operator[](size_t input) { return out_[input]; }
+  Tensor unpack(const SavedTensor& saved) const { return saved.unpack(node_); }
+
+ private:
+  Node& node_;
+  std::span<const Tensor> grads_;
+  std::span<Tensor> out_;
+};
+
+// The edge through which gradients of this tensor flow (AccumulateGrad for leaves); empty if it needs none.
+Edge edge_of(const Tensor& tensor);
+
+// Connects `node` to its inputs and makes it the grad_fn of output `slot`.
+void connect(Node& node, std::span<const Tensor* const> inputs);
+void set_history(const Tensor& result, const Ref<Node>& node, uint32_t slot = 0);
+
+// After an operation changed `tensor` in place: `node` differentiates it with the old value of `tensor` as input 0.
+// Handles views of tensors that require grad.
+void rebase_history(const Tensor& tensor, const Ref<Node>& node);
+// Raises where torch refuses an in-place change (leaf that requires grad, view made in no_grad mode, ...).
+void check_inplace(const Tensor& tensor);
+
+template <class F>
+class FunctionNode final : public Node {
+ public:
+  FunctionNode(const char* name, F function, uint32_t outputs)
+      : Node(outputs), name_(name), function_(std::move(function)) {}
+  const char* name() const override { return name_; }
+  void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
+    bool any = false;
+    for (const Tensor& g : grads) any |= g.defined();
+    if (!any) return;
+    if (!function_) fail_freed();
+    Grads g(*this, grads, out);
+    (*function_)(g);
+  }
+  void release_saved() override { function_.reset(); }
+
+ private:
+  [[noreturn]] static void fail_freed();
+  const char* name_;
+  std::optional<F> function_;
+};
+
+[[noreturn]] void fail_graph_freed();
+template <class F>
+void FunctionNode<F>::fail_freed() {
+  fail_graph_freed();
+}
+
+// Records `derivative(Grads&)` as the grad_fn of `result`. The name is torch's, such as "TransposeBackward0", and must
+// be a string literal. Call only where needs(inputs...) holds.
+template <class F>
+Ref<Node> record(const char* name, const Tensor& result, std::initializer_list<const Tensor*> inputs, F derivative) {
+  auto node = Ref<Node>::adopt(new FunctionNode<F>(name, std::move(derivative), 1));
+  connect(*node, {inputs.begin(), inputs.size()});
+  set_history(result, node);
+  return node;
+}
+// The same with several results or a list of inputs.
+template <class F>
+Ref<Node> record_many(const char* name, std::span<const Tensor> results, std::span<const Tensor> inputs,
+                      F derivative) {
+  auto node =
+      Ref<Node>::adopt(new FunctionNode<F>(name, std::move(derivative), static_cast<uint32_t>(results.size())));
+  std::vector<const Tensor*> pointers;
+  for (const Tensor& t : inputs) pointers.push_back(&t);
+  connect(*node, pointers);
+  for (size_t i = 0; i < results.size(); ++i) set_history(results[i], node, static_cast<uint32_t>(i));
+  return node;
+}
+
+// torch.autograd.backward / grad. Undefined grads of scalar roots mean 1.
+void backward(std::span<const Tensor> roots, std::span<const Tensor> grads, bool retain_graph, bool create_graph,
+              std::span<const Tensor> inputs = {});
+TensorList grad(std::span<const Tensor> roots, std::span<const Tensor> inputs, std::span<const Tensor> grads,
+                bool retain_graph, bool create_graph, bool allow_unused);
+
+// What is called with every gradient of a tensor; a leaf's see it before it is added to .grad.
+uint64_t add_tensor_hook(const Tensor& tensor, TensorHook hook);
+void remove_tensor_hook(const Tensor& tensor, uint64_t id);
+void retain_grad(const Tensor& tensor);
+
+}  // namespace autograd
+}  // namespace rushlight

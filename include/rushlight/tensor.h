@@ -1,0 +1,157 @@
+// Tensor: a counted handle to sizes, strides, dtype and a storage.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "rushlight/device.h"
+#include "rushlight/dtype.h"
+#include "rushlight/error.h"
+#include "rushlight/scalar.h"
+#include "rushlight/small_vector.h"
+#include "rushlight/storage.h"
+
+namespace rushlight {
+
+class Tensor;
+class Node;
+struct AutogradMeta;
+
+inline constexpr int64_t kMaxDims = 64;
+
+class TensorImpl {
+ public:
+  static constexpr int kInlineDims = 6;
+
+  // Takes over the storage. Sizes and strides must have been checked against it.
+  static TensorImpl* create(Ref<Storage> storage, DType dtype, IntSpan sizes, IntSpan strides, int64_t offset);
+  // Row-major strides; numel is the product of the sizes.
+  static TensorImpl* create_contiguous(Ref<Storage> storage, DType dtype, IntSpan sizes, int64_t numel);
+
+  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+  uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
+
+  IntSpan sizes() const { return {dims_, static_cast<size_t>(ndim_)}; }
+  IntSpan strides() const { return {dims_ + ndim_, static_cast<size_t>(ndim_)}; }
+  // Replaces geometry; the caller has checked that it stays within the storage.
+  void set_geometry(IntSpan sizes, IntSpan strides, int64_t offset);
+
+  Ref<Storage> storage;
+  int64_t offset = 0;  // elements
+  int64_t numel = 0;
+  VersionCounter* version = nullptr;
+  AutogradMeta* autograd = nullptr;  // owned; null for tensors that need none
+  TensorImpl* base = nullptr;        // owned count: the tensor this one is a view of, for autograd
+  void* python = nullptr;            // borrowed: the Python object of this tensor while it lives
+  DType dtype = DType::Float32;
+  bool contiguous = true;
+  bool no_grad_view = false;  // made without recording: gradients do not flow through it
+  bool inference = false;     // made in inference mode
+
+  // Called instead of destroy() when Python owns attributes of this tensor; see bindings.
+ private:
+  TensorImpl() = default;
+  ~TensorImpl() = default;
+  void destroy();
+  void refresh_contiguous();
+  friend class Tensor;
+
+  std::atomic<uint32_t> refs_{1};
+  int32_t ndim_ = 0;
+  int64_t* dims_ = inline_;  // sizes, then strides
+  int64_t inline_[2 * kInlineDims];
+};
+
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+  static Tensor adopt(TensorImpl* impl) { return Tensor(Ref<TensorImpl>::adopt(impl)); }
+
+  bool defined() const { return static_cast<bool>(impl_); }
+  TensorImpl* impl() const { return impl_.get(); }
+  TensorImpl* release() { return impl_.detach(); }
+  bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
+
+  int64_t dim() const { return static_cast<int64_t>(impl_->sizes().size()); }
+  IntSpan sizes() const { return impl_->sizes(); }
+  IntSpan strides() const { return impl_->strides(); }
+  // Negative dims count from the end; IndexError outside.
+  int64_t size(int64_t dim) const;
+  int64_t stride(int64_t dim) const;
+  int64_t numel() const { return impl_->numel; }
+  DType dtype() const { return impl_->dtype; }
+  int64_t item_size() const { return rushlight::item_size(impl_->dtype); }
+  int64_t nbytes() const { return numel() * item_size(); }
+  Device device() const { return impl_->storage->device(); }
+  const Ref<Storage>& storage() const { return impl_->storage; }
+  int64_t storage_offset() const { return impl_->offset; }
+  // First element; for tensors without elements any address.
+  char* data() const { return impl_->storage->data() + impl_->offset * item_size(); }
+  template <class T>
+  T* data_ptr() const {
+    return reinterpret_cast<T*>(data());
+  }
+  // Row-major without gaps.
+  bool is_contiguous() const { return impl_->contiguous; }
+  bool is_non_overlapping_and_dense() const;
+
+  uint32_t version() const { return impl_->version->value.load(std::memory_order_relaxed); }
+  // Called by every operation that writes: `operation` must be a string literal.
+  void bump_version(const char* operation) const {
+    impl_->version->operation = operation;
+    impl_->version->value.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  // ---- autograd
+  bool requires_grad() const;
+  const Tensor& set_requires_grad(bool value) const;
+  bool is_leaf() const;
+  Tensor grad() const;
+  void set_grad(const Tensor& grad) const;
+  Ref<Node> grad_fn() const;
+  void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
+
+  // ---- the calls that C++ programs reach for; everything else is a free function of ops.h
+  Tensor operator[](int64_t index) const;
+  Tensor slice(int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step = 1) const;
+  Tensor to(DType dtype) const;
+  Tensor contiguous() const;
+  Tensor clone() const;
+  Tensor detach() const;
+  Tensor view(IntSpan sizes) const;
+  Tensor reshape(IntSpan sizes) const;
+  Tensor t() const;
+  Tensor sum() const;
+  Tensor mean() const;
+  Tensor matmul(const Tensor& other) const;
+  // The value of a tensor of one element.
+  Scalar item() const;
+  template <class T>
+  T item() const {
+    const Scalar value = item();
+    if constexpr (std::is_same_v<T, bool>)
+      return value.to_bool();
+    else if constexpr (std::is_floating_point_v<T>)
+      return static_cast<T>(value.to_double());
+    else
+      return static_cast<T>(value.to_int());
+  }
+
+ private:
+  Ref<TensorImpl> impl_;
+};
+
+using TensorList = std::vector<Tensor>;
+
+// The same memory and version counter in a new tensor without history.
+Tensor share(const Tensor& tensor);
+
+// Maps a dim in [-ndim, ndim) to [0, ndim); a 0-d tensor is treated as 1-d. IndexError with torch's text otherwise.
+int64_t wrap_dim(int64_t dim, int64_t ndim);
+
+}  // namespace rushlight

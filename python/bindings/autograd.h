@@ -1,0 +1,47 @@
+// What autograd.cpp and function.cpp share: Python callables as hooks, and the attributes of node objects.
+#pragma once
+
+#include <memory>
+
+#include "autograd/hooks.h"
+#include "bindings/python.h"
+
+namespace rushlight::python {
+
+// Throws the Python error that is set, in a form that survives leaving this thread's state.
+[[noreturn]] inline void raise_python_error() { throw nb::python_error(); }
+inline PyObject* raise_unless(PyObject* o) {
+  if (!o) raise_python_error();
+  return o;
+}
+
+// A Python object that C++ owns; copies and drops of it need no lock of the interpreter.
+class Shared {
+ public:
+  Shared() = default;
+  // Takes over a count.
+  explicit Shared(PyObject* o)
+      : object_(o, [](PyObject* p) {
+          if (!p || !Py_IsInitialized()) return;
+          nb::gil_scoped_acquire gil;
+          Py_DECREF(p);
+        }) {}
+  PyObject* get() const { return object_.get(); }
+
+ private:
+  std::shared_ptr<PyObject> object_;
+};
+
+// Tensors as a tuple, None for undefined ones.
+PyObject* wrap_some(std::span<const Tensor> tensors);
+
+// The attributes of nodes, for the types of recorded operations and of custom functions alike. New references; null
+// where an exception is set.
+PyObject* node_next_functions(Node& node);
+PyObject* node_register_hook(Node& node, PyObject* hook);
+PyObject* node_register_prehook(Node& node, PyObject* hook);
+
+void bind_function(nb::module_& m);
+void bind_grad_modes(nb::module_& m);
+
+}  // namespace rushlight::python

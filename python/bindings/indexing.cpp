@@ -1,0 +1,302 @@
+// Tensor[...] and Tensor[...] = value.
+#include <algorithm>
+
+#include "bindings/python.h"
+#include "layout/layout.h"
+
+namespace rushlight::python {
+
+namespace {
+
+OptInt slice_bound(PyObject* o) {
+  if (o == Py_None) return {};
+  if (!PyLong_Check(o) && !PyIndex_Check(o))
+    fail<TypeError>("slice indices must be integers or None or have an __index__ method");
+  Owned index(PyNumber_Index(o));
+  // Beyond int64 is beyond any tensor.
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(index.get(), &overflow);
+  if (overflow) return overflow > 0 ? INT64_MAX : INT64_MIN + 1;
+  return value;
+}
+
+layout::Geometry apply_slice(const Tensor& t, int64_t dim, PyObject* slice) {
+  auto* s = reinterpret_cast<PySliceObject*>(slice);
+  const OptInt step = slice_bound(s->step);
+  if (step && *step <= 0) fail<ValueError>("step must be greater than zero");
+  return layout::slice(t, dim, slice_bound(s->start), slice_bound(s->stop), step.value_or(1));
+}
+
+[[noreturn]] void fail_index(PyObject* o) {
+  fail<IndexError>(
+      "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ",
+      type_name(o), ")");
+}
+
+Tensor select_checked(const Tensor& t, int64_t dim, int64_t index) {
+  const int64_t size = t.sizes()[dim];
+  if (index < -size || index >= size)
+    fail<IndexError>("index ", index, " is out of bounds for dimension ", dim, " with size ", size);
+  return select(t, dim, index);
+}
+
+bool is_plain_int(PyObject* o) { return PyLong_CheckExact(o) || (PyLong_Check(o) && !PyBool_Check(o)); }
+
+// A list or array of indices as a tensor.
+Tensor index_tensor(PyObject* o) {
+  Tensor t = tensor_from_data(o, {}, false);
+  if (t.numel() == 0 && t.dtype() == DType::Float32) return to(t, DType::Int64);  // []
+  return t;
+}
+
+// What an index expression asks for: a view, then index tensors on some dims of it.
+struct Parsed {
+  Tensor view;
+  TensorList indices;  // undefined where a dim is kept
+  bool advanced = false;
+};
+
+bool is_sequence_of_indices(PyObject* o) {
+  // A list stands for one index tensor, unless it holds slices and the like (an old NumPy form that torch still takes).
+  const Py_ssize_t n = PyList_GET_SIZE(o);
+  if (n >= 32) return false;
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    PyObject* item = PyList_GET_ITEM(o, i);
+    if (PySlice_Check(item) || item == Py_Ellipsis || item == Py_None) return true;
+  }
+  return false;
+}
+
+int64_t dims_taken(PyObject* o) {
+  if (o == Py_Ellipsis || o == Py_None || PyBool_Check(o)) return 0;
+  if (is_tensor(o)) {
+    const Tensor& t = unwrap(o);
+    if (t.dtype() == DType::Bool || t.dtype() == DType::UInt8) return t.dim();
+  }
+  return 1;
+}
+
+Parsed parse(const Tensor& self, PyObject* index) {
+  Parsed p;
+  p.view = self;
+  PyObject* const* items = &index;
+  Py_ssize_t count = 1;
+  std::vector<Owned*> owned;
+  struct Release {
+    std::vector<Owned*>& list;
+    ~Release() {
+      for (Owned* o : list) delete o;
+    }
+  } release{owned};
+  std::vector<PyObject*> list;
+  if (PyTuple_Check(index)) {
+    items = reinterpret_cast<PyTupleObject*>(index)->ob_item;
+    count = PyTuple_GET_SIZE(index);
+  } else if (PyList_Check(index) && is_sequence_of_indices(index)) {
+    owned.push_back(new Owned(PySequence_Tuple(index)));
+    items = reinterpret_cast<PyTupleObject*>(owned.back()->get())->ob_item;
+    count = PyTuple_GET_SIZE(owned.back()->get());
+  }
+  // Sequences and arrays become tensors once, before dims are counted.
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* o = items[i];
+    if (o == Py_Ellipsis || o == Py_None || PySlice_Check(o) || PyLong_Check(o) || is_tensor(o)) continue;
+    if (list.empty()) list.assign(items, items + count);
+    if (is_int(o)) {
+      owned.push_back(new Owned(PyNumber_Index(o)));
+    } else if (PyList_Check(o) || PyTuple_Check(o) || is_numpy_array(o)) {
+      owned.push_back(new Owned(wrap(index_tensor(o))));
+    } else if (PyIndex_Check(o) && !PyUnicode_Check(o)) {
+      owned.push_back(new Owned(PyNumber_Index(o)));
+    } else if (is_number(o) && !PyFloat_Check(o) && !PyComplex_Check(o)) {
+      owned.push_back(new Owned(wrap_bool(PyObject_IsTrue(o) == 1)));
+    } else {
+      fail_index(o);
+    }
+    list[static_cast<size_t>(i)] = owned.back()->get();
+  }
+  if (!list.empty()) items = list.data();
+
+  int64_t taken = 0;
+  for (Py_ssize_t i = 0; i < count; ++i) taken += dims_taken(items[i]);
+  if (taken > self.dim())
+    fail<IndexError>("too many indices for tensor of dimension ", self.dim());
+
+  int64_t dim = 0;
+  bool seen_ellipsis = false;  // further ones stand for no dims
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* o = items[i];
+    if (o == Py_Ellipsis) {
+      if (!seen_ellipsis) dim += self.dim() - taken;
+      seen_ellipsis = true;
+    } else if (o == Py_None) {
+      p.view = unsqueeze(p.view, dim++);
+    } else if (PySlice_Check(o)) {
+      auto* s = reinterpret_cast<PySliceObject*>(o);
+      if (s->start != Py_None || s->stop != Py_None || s->step != Py_None) {
+        const OptInt step = slice_bound(s->step);
+        if (step && *step <= 0) fail<ValueError>("step must be greater than zero");
+        p.view = slice(p.view, dim, slice_bound(s->start), slice_bound(s->stop), step.value_or(1));
+      }
+      ++dim;
+    } else if (PyBool_Check(o)) {
+      // A dim of size 1 or 0 in front.
+      p.view = unsqueeze(p.view, dim);
+      p.indices.resize(static_cast<size_t>(dim) + 1);
+      p.indices[static_cast<size_t>(dim++)] = o == Py_True ? zeros(DimVector{1}, DType::Int64) : empty(DimVector{0}, DType::Int64);
+      p.advanced = true;
+    } else if (PyLong_Check(o)) {
+      p.view = select_checked(p.view, dim, to_int(o));
+    } else {
+      const Tensor& t = unwrap(o);
+      if (t.dim() == 0 && is_integral(t.dtype(), false)) {
+        p.view = select_checked(p.view, dim, t.item().to_int());
+        continue;
+      }
+      if (t.dim() == 0 && t.dtype() == DType::Bool) {
+        p.view = unsqueeze(p.view, dim);
+        p.indices.resize(static_cast<size_t>(dim) + 1);
+        p.indices[static_cast<size_t>(dim++)] = t.item().to_bool() ? zeros(DimVector{1}, DType::Int64) : empty(DimVector{0}, DType::Int64);
+        p.advanced = true;
+        continue;
+      }
+      if (!is_integral(t.dtype(), true))
+        fail<IndexError>("tensors used as indices must be long, int, byte or bool tensors");
+      p.indices.resize(static_cast<size_t>(dim) + 1);
+      p.indices[static_cast<size_t>(dim)] = t;
+      dim += t.dtype() == DType::Bool || t.dtype() == DType::UInt8 ? t.dim() : 1;
+      // A mask over k dims takes k places: index() expands it, so the places behind it are filled there.
+      p.advanced = true;
+    }
+  }
+  return p;
+}
+
+// The index list of index(): a mask stands in one place for all the dims that it covers.
+TensorList compact(const Parsed& p) {
+  TensorList result;
+  for (size_t i = 0; i < p.indices.size();) {
+    result.push_back(p.indices[i]);
+    const Tensor& t = p.indices[i];
+    const bool mask = t.defined() && (t.dtype() == DType::Bool || t.dtype() == DType::UInt8);
+    i += mask ? static_cast<size_t>(std::max<int64_t>(t.dim(), 1)) : 1;
+  }
+  return result;
+}
+
+}  // namespace
+
+PyObject* get_item(PyObject* self, PyObject* index) {
+  return guarded([&]() -> PyObject* {
+    const Tensor& t = unwrap(self);
+    // The usual forms first.
+    if (is_plain_int(index)) {
+      if (t.dim() == 0)
+        fail<IndexError>("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
+      return wrap(select_checked(t, 0, to_int(index)));
+    }
+    if (PySlice_Check(index)) {
+      if (t.dim() == 0) fail<IndexError>("slice() cannot be applied to a 0-dim tensor.");
+      if (!autograd::needs(t)) return wrap(make_view(t, apply_slice(t, 0, index)));
+      auto* s = reinterpret_cast<PySliceObject*>(index);
+      const OptInt step = slice_bound(s->step);
+      if (step && *step <= 0) fail<ValueError>("step must be greater than zero");
+      return wrap(slice(t, 0, slice_bound(s->start), slice_bound(s->stop), step.value_or(1)));
+    }
+    if (PyTuple_CheckExact(index) && PyTuple_GET_SIZE(index) <= t.dim() && !autograd::needs(t)) {
+      // Integers and slices only: one view, computed in place.
+      const Py_ssize_t n = PyTuple_GET_SIZE(index);
+      bool simple = true;
+      for (Py_ssize_t i = 0; i < n && simple; ++i) {
+        PyObject* o = PyTuple_GET_ITEM(index, i);
+        simple = PyLong_CheckExact(o) || (PySlice_Check(o) && n > 0);
+      }
+      if (simple) {
+        DimVector sizes, strides;
+        int64_t offset = t.storage_offset();
+        for (int64_t d = 0; d < t.dim(); ++d) {
+          const int64_t size = t.sizes()[d], stride = t.strides()[d];
+          PyObject* o = d < n ? PyTuple_GET_ITEM(index, d) : nullptr;
+          if (o && PyLong_CheckExact(o)) {
+            int64_t i = to_int(o);
+            if (i < -size || i >= size) fail<IndexError>("index ", i, " is out of bounds for dimension ", d, " with size ", size);
+            offset += (i < 0 ? i + size : i) * stride;
+          } else if (o) {
+            auto* s = reinterpret_cast<PySliceObject*>(o);
+            int64_t first = slice_bound(s->start).value_or(0), last = slice_bound(s->stop).value_or(size);
+            const int64_t step = slice_bound(s->step).value_or(1);
+            if (step <= 0) fail<ValueError>("step must be greater than zero");
+            if (first < 0) first += size;
+            if (last < 0) last += size;
+            first = first < 0 ? 0 : first > size ? size : first;
+            last = last < first ? first : last > size ? size : last;
+            offset += first * stride;
+            sizes.push_back(last == first ? 0 : (last - first - 1) / step + 1);
+            int64_t wide;
+            strides.push_back(__builtin_mul_overflow(stride, step, &wide) ? stride : wide);
+          } else {
+            sizes.push_back(size);
+            strides.push_back(stride);
+          }
+        }
+        return wrap(make_view(t, {sizes, strides, offset}));
+      }
+    }
+    if (is_tensor(index) && unwrap(index).dim() > 0) {
+      const Tensor& i = unwrap(index);
+      if (is_integral(i.dtype(), true)) {
+        if (i.dim() > t.dim() && (i.dtype() == DType::Bool || i.dtype() == DType::UInt8))
+          fail<IndexError>("too many indices for tensor of dimension ", t.dim());
+        return wrap(rushlight::index(t, {&i, 1}));
+      }
+    }
+    const Parsed p = parse(t, index);
+    if (p.advanced) return wrap(rushlight::index(p.view, compact(p)));
+    if (p.view.is_same(t)) return wrap(alias(t));
+    return wrap(p.view);
+  });
+}
+
+int set_item(PyObject* self, PyObject* index, PyObject* value) {
+  try {
+    if (!value) fail<TypeError>("Tensor does not support deleting items");
+    const Tensor& t = unwrap(self);
+    autograd::check_inplace(t);
+    const Parsed p = is_plain_int(index) && t.dim() > 0 ? Parsed{select_checked(t, 0, to_int(index)), {}, false} : parse(t, index);
+    // Numbers, tensors, and whatever tensor() takes.
+    Tensor v;
+    if (is_tensor(value)) {
+      v = unwrap(value);
+    } else if (is_number(value)) {
+      const Scalar number = to_scalar(value);
+      if (!p.advanced) {
+        number.check_fits(t.dtype());
+        fill_(p.view, number);
+        return 0;
+      }
+      v = full({}, number, t.dtype());
+    } else {
+      v = tensor_from_data(value, PyList_Check(value) || PyTuple_Check(value) ? OptDType(t.dtype()) : OptDType(), false);
+    }
+    if (!p.advanced) {
+      // Leading dims of size 1 of the value are dropped, as in torch.
+      int64_t lead = 0;
+      while (v.dim() - lead > p.view.dim() && v.sizes()[lead] == 1) ++lead;
+      if (lead) v = view(contiguous(v), IntSpan(v.sizes()).subspan(static_cast<size_t>(lead)));
+      if (v.dim() > p.view.dim() || !layout::is_expandable_to(v.sizes(), p.view.sizes())) {
+        if (v.dim() <= p.view.dim()) expand(v, p.view.sizes());
+        fail("shape mismatch: value tensor of shape ", v.sizes(), " cannot be broadcast to indexing result of shape ", p.view.sizes());
+      }
+      copy_(p.view, v);
+      return 0;
+    }
+    if (v.dtype() != t.dtype()) v = v.dim() == 0 || !is_tensor(value) ? to(v, t.dtype()) : v;
+    index_put_(p.view, compact(p), v);
+    return 0;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+}  // namespace rushlight::python

@@ -1,0 +1,62 @@
+// The extension module rushlight._C.
+#include "bindings/python.h"
+#include "cpu/loop_plan.h"
+
+namespace nb = nanobind;
+using namespace rushlight;
+using namespace rushlight::python;
+
+namespace {
+
+// Warnings of the core become Python warnings; one that is an error reaches the caller as such.
+void python_warning(const std::string& message) {
+  const PyGILState_STATE state = PyGILState_Ensure();
+  const int failed = PyErr_WarnEx(PyExc_UserWarning, message.c_str(), 1);
+  PyGILState_Release(state);
+  if (failed < 0) throw PythonError{};
+}
+
+void* release_lock() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
+void take_lock(void* state) {
+  if (state) PyEval_RestoreThread(static_cast<PyThreadState*>(state));
+}
+
+}  // namespace
+
+NB_MODULE(_C, m) {
+  nb::set_leak_warnings(false);
+  set_warning_handler(python_warning);
+  cpu::g_blocking_hooks = {release_lock, take_lock};
+  nb::register_exception_translator(
+      [](const std::exception_ptr& p, void*) {
+        try {
+          std::rethrow_exception(p);
+        } catch (const Error&) {
+          set_python_error();
+        } catch (const PythonError&) {
+        }
+      },
+      nullptr);
+  try {
+    bind_values(m);
+    bind_numpy(m);
+    bind_tensor_type(m);
+    bind_storage(m);
+    bind_generator(m);
+    register_elementwise();
+    register_shape();
+    register_reduce();
+    register_matmul();
+    register_join();
+    register_index();
+    register_creation();
+    register_construct();
+    register_random();
+    register_nn();
+    register_methods();
+    bind_autograd(m);
+    install_functions(m.ptr());
+  } catch (const PythonError&) {
+    throw nb::python_error();
+  }
+}

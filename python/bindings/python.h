@@ -1,0 +1,217 @@
+// What every binding file uses: the Tensor type, the argument parser and the registration of functions.
+//
+// The hot path is written on CPython's own interface: a type whose instances are recycled, number slots, and functions
+// called by vectorcall with one parser for all of them. Classes that are not hot are nanobind's.
+#pragma once
+
+#include <Python.h>
+#include <nanobind/nanobind.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rushlight/autograd.h"
+#include "rushlight/generator.h"
+#include "rushlight/ops.h"
+
+namespace rushlight::python {
+
+namespace nb = nanobind;
+
+// ---- Tensor objects (tensor_type.cpp)
+struct PyTensor {
+  PyObject_HEAD
+  TensorImpl* impl;  // owned; null only between tp_new and the end of construction
+  PyObject* dict;
+  PyObject* weakrefs;
+};
+
+extern PyTypeObject TensorType;
+
+inline bool is_tensor(PyObject* o) { return Py_TYPE(o) == &TensorType || PyType_IsSubtype(Py_TYPE(o), &TensorType); }
+// Borrowed access without touching the count: a Tensor is one pointer.
+inline const Tensor& unwrap(PyObject* o) {
+  static_assert(sizeof(Tensor) == sizeof(TensorImpl*));
+  return *reinterpret_cast<const Tensor*>(&reinterpret_cast<PyTensor*>(o)->impl);
+}
+// The Python object of a tensor: the same one for as long as it lives. None for undefined tensors.
+PyObject* wrap(Tensor tensor);
+// The same as a new instance of a subclass.
+PyObject* wrap_as(PyTypeObject* type, Tensor tensor);
+PyObject* wrap(const TensorList& tensors);  // a tuple
+PyObject* wrap_list(const TensorList& tensors);
+
+// ---- small values
+PyObject* wrap_size(IntSpan sizes);  // torch.Size
+PyObject* wrap_ints(IntSpan values);  // tuple
+PyObject* wrap_scalar(const Scalar& value);
+PyObject* wrap_dtype(DType dtype);  // the one object of this dtype
+PyObject* wrap_device(Device device);
+inline PyObject* wrap_bool(bool value) { return Py_NewRef(value ? Py_True : Py_False); }
+inline PyObject* none() { return Py_NewRef(Py_None); }
+
+bool is_dtype(PyObject* o);
+DType to_dtype(PyObject* o);  // also float, int, bool, complex
+bool is_device(PyObject* o);  // device objects, strings, integers
+Device to_device(PyObject* o);
+bool is_int(PyObject* o);     // Python and NumPy integers (not bool), 0-d integer tensors
+bool is_number(PyObject* o);  // Python and NumPy numbers
+int64_t to_int(PyObject* o);
+double to_double(PyObject* o);
+Scalar to_scalar(PyObject* o);
+std::string type_name(PyObject* o);  // as torch's messages show types: "numpy.ndarray", "list of ints" ...
+
+// A Python exception is set already.
+struct PythonError {};
+// Sets the Python exception of the C++ exception in flight.
+void set_python_error() noexcept;
+template <class F>
+PyObject* guarded(F&& f) noexcept {
+  try {
+    return f();
+  } catch (...) {
+    set_python_error();
+    return nullptr;
+  }
+}
+inline PyObject* check_object(PyObject* o) {
+  if (!o) throw PythonError{};
+  return o;
+}
+// Owned reference that is dropped at the end of the scope.
+class Owned {
+ public:
+  explicit Owned(PyObject* o) : object_(check_object(o)) {}
+  ~Owned() { Py_XDECREF(object_); }
+  Owned(const Owned&) = delete;
+  PyObject* get() const { return object_; }
+  PyObject* release() {
+    PyObject* o = object_;
+    object_ = nullptr;
+    return o;
+  }
+
+ private:
+  PyObject* object_;
+};
+
+// ---- arguments (parser.cpp)
+inline constexpr int kMaxParams = 16;
+
+// The values of one call, by position in the signature; absent ones and None are null.
+class Args {
+ public:
+  PyObject* values[kMaxParams];
+  PyObject* const* variadic = nullptr;  // positional integers that stand for one list
+  Py_ssize_t variadic_count = 0;
+  const char* function = "";
+
+  bool has(int i) const { return values[i] || (i == variadic_at && variadic); }
+  PyObject* object(int i) const { return values[i]; }
+  const Tensor& tensor(int i) const { return unwrap(values[i]); }
+  Tensor tensor_or_none(int i) const { return values[i] ? unwrap(values[i]) : Tensor(); }
+  Operand operand(int i) const;
+  Scalar scalar(int i, const Scalar& otherwise = Scalar(0)) const { return values[i] ? to_scalar(values[i]) : otherwise; }
+  OptScalar scalar_or_none(int i) const;
+  int64_t integer(int i, int64_t otherwise = 0) const { return values[i] ? to_int(values[i]) : otherwise; }
+  OptInt integer_or_none(int i) const;
+  double number(int i, double otherwise = 0) const { return values[i] ? to_double(values[i]) : otherwise; }
+  bool flag(int i, bool otherwise = false) const;
+  DimVector ints(int i) const;
+  TensorList tensors(int i) const;
+  OptDType dtype(int i) const;
+  Device device(int i) const { return values[i] ? to_device(values[i]) : Device{}; }
+  std::string text(int i) const;
+  Generator generator(int i) const;  // the default generator where absent
+
+  int variadic_at = -1;
+};
+
+// A list of dims that may be absent: absent means all.
+class DimsArg {
+ public:
+  DimsArg(const Args& a, int i) : present_(a.has(i)), dims_(present_ ? a.ints(i) : DimVector()) {}
+  operator OptSpan() const { return present_ ? OptSpan(IntSpan(dims_)) : OptSpan(); }
+  const DimVector& dims() const { return dims_; }
+  bool present() const { return present_; }
+
+ private:
+  bool present_;
+  DimVector dims_;
+};
+
+using Handler = PyObject* (*)(Args& args);
+
+enum Where : int { kFunction = 1, kMethod = 2, kBoth = 3, kNN = 4, kStatic = 8 };
+
+// Registers one overload. The signature is torch's:
+//   "sum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None) -> Tensor"
+// Types: Tensor, Operand (Tensor or number), Scalar, int, float, bool, str, int[], int[1] (one integer will do),
+// int[*] (also as separate positional integers), Tensor[], dtype, device, Generator, object; a ? allows None. A first
+// parameter of type Tensor is `self` of the method. Overloads of one name are tried in the order of registration.
+void def(const char* signature, Handler handler, Where where = kBoth, const char* doc = nullptr);
+// The same function under a second name.
+void def_alias(const char* alias, const char* name, Where where = kBoth);
+// Puts what was registered into the module, the Tensor type and the `_nn` submodule.
+void install_functions(PyObject* module);
+
+// ---- named tuples torch.return_types.max ... (values.cpp)
+PyObject* make_return(const char* name, const char* const* fields, const Tensor* values, int count);
+PyObject* make_values_indices(const char* name, Tensor values, Tensor indices);
+
+// ---- indexing (indexing.cpp)
+PyObject* get_item(PyObject* self, PyObject* index);
+int set_item(PyObject* self, PyObject* index, PyObject* value);
+
+// ---- construction from Python data (construct.cpp, numpy.cpp)
+Tensor tensor_from_data(PyObject* data, OptDType dtype, bool copy);
+bool is_numpy_array(PyObject* o);
+Tensor from_numpy(PyObject* array);
+Tensor share_numpy(PyObject* array, bool warn_read_only);
+PyObject* to_numpy(const Tensor& t);
+// dlpack.cpp: an object with __dlpack__ or a capsule.
+Tensor from_dlpack(PyObject* o, std::optional<bool> copy = {});
+// buffer.cpp: the buffer protocol of TensorType.
+extern PyBufferProcs tensor_buffer;
+// The elements as nested lists of Python numbers; one number for 0-d tensors.
+PyObject* to_list(const Tensor& t);
+// The one Python object of a storage (storage.cpp).
+PyObject* wrap_storage(const Ref<Storage>& storage);
+// Calls rushlight.<module>.<function>(args...).
+template <class... Objects>
+PyObject* call_python(const char* module, const char* function, Objects*... args) {
+  Owned m(PyImport_ImportModule(module));
+  Owned f(PyObject_GetAttrString(m.get(), function));
+  return check_object(PyObject_CallFunctionObjArgs(f.get(), args..., nullptr));
+}
+// Memory that others point into must not move any more.
+template <class S>
+void pin(S& storage) {
+  if constexpr (requires { storage.pin(); }) storage.pin();
+}
+
+// ---- registration, one function per file
+void bind_values(nb::module_& m);
+void bind_tensor_type(nb::module_& m);
+void bind_storage(nb::module_& m);
+void bind_generator(nb::module_& m);
+void bind_autograd(nb::module_& m);
+void bind_numpy(nb::module_& m);
+void register_elementwise();
+void register_shape();
+void register_reduce();
+void register_matmul();
+void register_join();
+void register_index();
+void register_creation();
+void register_random();
+void register_nn();
+void register_methods();
+void register_construct();
+void register_dlpack();  // called by bind_numpy
+void register_buffer();  // called by bind_numpy
+
+PyObject* wrap_node(const Ref<Node>& node);
+
+}  // namespace rushlight::python

@@ -1,0 +1,567 @@
+// The Python type of tensors: its life, its operators and its attributes.
+#include <nanobind/stl/string.h>
+#include <structmember.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "bindings/python.h"
+#include "layout/layout.h"
+
+namespace rushlight::python {
+
+PyTypeObject TensorType = {PyVarObject_HEAD_INIT(nullptr, 0)};
+
+namespace {
+
+// Objects of the exact type are kept for the next tensor. They are GC objects that are not tracked until they get an
+// attribute of their own, so recycling them costs the collector nothing.
+constexpr int kKept = 64;
+PyTensor* g_kept[kKept];
+int g_kept_count = 0;
+
+PyTensor* new_object() {
+  PyTensor* o;
+  if (g_kept_count > 0) {
+    o = g_kept[--g_kept_count];
+    PyObject_Init(reinterpret_cast<PyObject*>(o), &TensorType);
+  } else {
+    o = PyObject_GC_New(PyTensor, &TensorType);
+    if (!o) throw PythonError{};
+    o->dict = nullptr;
+    o->weakrefs = nullptr;
+  }
+  return o;
+}
+
+void tensor_dealloc(PyObject* self) {
+  auto* t = reinterpret_cast<PyTensor*>(self);
+  if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
+  if (t->weakrefs) PyObject_ClearWeakRefs(self);
+  Py_CLEAR(t->dict);
+  if (TensorImpl* impl = t->impl) {
+    t->impl = nullptr;
+    if (impl->python == self) impl->python = nullptr;
+    impl->release();
+  }
+  if (Py_TYPE(self) == &TensorType && g_kept_count < kKept)
+    g_kept[g_kept_count++] = t;
+  else
+    Py_TYPE(self)->tp_free(self);
+}
+
+int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(reinterpret_cast<PyTensor*>(self)->dict);
+  return 0;
+}
+int tensor_clear(PyObject* self) {
+  Py_CLEAR(reinterpret_cast<PyTensor*>(self)->dict);
+  return 0;
+}
+
+int tensor_setattro(PyObject* self, PyObject* name, PyObject* value) {
+  const int result = PyObject_GenericSetAttr(self, name, value);
+  if (result == 0 && reinterpret_cast<PyTensor*>(self)->dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  return result;
+}
+
+// ---- operators
+
+// Tensor or number; anything else leaves the operator to the other side.
+struct Side {
+  explicit Side(PyObject* o) : tensor(is_tensor(o) ? &unwrap(o) : nullptr) {
+    if (!tensor) {
+      valid = is_number(o);
+      if (valid) number = to_scalar(o);
+    }
+  }
+  Operand operand() const { return tensor ? Operand(*tensor) : Operand(number); }
+  const Tensor* tensor;
+  Scalar number;
+  bool valid = true;
+};
+
+template <class F>
+PyObject* operate(PyObject* a, PyObject* b, F&& f) {
+  return guarded([&]() -> PyObject* {
+    const Side x(a), y(b);
+    if (!x.valid || !y.valid) Py_RETURN_NOTIMPLEMENTED;
+    return wrap(f(x.operand(), y.operand()));
+  });
+}
+
+#define RL_OPERATOR(name, expression)                                                     \
+  PyObject* nb_##name(PyObject* a, PyObject* b) {                                         \
+    return operate(a, b, [](const Operand& x, const Operand& y) { return expression; });  \
+  }
+RL_OPERATOR(add, add(x, y))
+RL_OPERATOR(subtract, sub(x, y))
+RL_OPERATOR(multiply, mul(x, y))
+RL_OPERATOR(true_divide, div(x, y))
+RL_OPERATOR(floor_divide, floor_divide(x, y))
+RL_OPERATOR(remainder, remainder(x, y))
+RL_OPERATOR(and, bitwise_and(x, y))
+RL_OPERATOR(or, bitwise_or(x, y))
+RL_OPERATOR(xor, bitwise_xor(x, y))
+RL_OPERATOR(lshift, bitwise_left_shift(x, y))
+RL_OPERATOR(rshift, bitwise_right_shift(x, y))
+#undef RL_OPERATOR
+
+PyObject* nb_power(PyObject* a, PyObject* b, PyObject* modulo) {
+  if (modulo != Py_None) Py_RETURN_NOTIMPLEMENTED;
+  return operate(a, b, [](const Operand& x, const Operand& y) { return pow(x, y); });
+}
+
+PyObject* nb_matmul(PyObject* a, PyObject* b) {
+  if (!is_tensor(a) || !is_tensor(b)) Py_RETURN_NOTIMPLEMENTED;
+  return guarded([&] { return wrap(matmul(unwrap(a), unwrap(b))); });
+}
+
+#define RL_INPLACE(name, function)                                    \
+  PyObject* nb_inplace_##name(PyObject* a, PyObject* b) {             \
+    return guarded([&]() -> PyObject* {                               \
+      const Side y(b);                                                \
+      if (!y.valid) Py_RETURN_NOTIMPLEMENTED;                         \
+      function(unwrap(a), y.operand());                               \
+      return Py_NewRef(a);                                            \
+    });                                                               \
+  }
+RL_INPLACE(add, add_)
+RL_INPLACE(subtract, sub_)
+RL_INPLACE(multiply, mul_)
+RL_INPLACE(true_divide, div_)
+RL_INPLACE(floor_divide, floor_divide_)
+RL_INPLACE(remainder, remainder_)
+RL_INPLACE(and, bitwise_and_)
+RL_INPLACE(or, bitwise_or_)
+RL_INPLACE(xor, bitwise_xor_)
+RL_INPLACE(lshift, bitwise_left_shift_)
+RL_INPLACE(rshift, bitwise_right_shift_)
+#undef RL_INPLACE
+PyObject* nb_inplace_power(PyObject* a, PyObject* b, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    const Side y(b);
+    if (!y.valid) Py_RETURN_NOTIMPLEMENTED;
+    pow_(unwrap(a), y.operand());
+    return Py_NewRef(a);
+  });
+}
+
+PyObject* nb_negative(PyObject* a) {
+  return guarded([&] { return wrap(neg(unwrap(a))); });
+}
+PyObject* nb_positive(PyObject* a) {
+  return guarded([&] {
+    if (unwrap(a).dtype() == DType::Bool) fail("The `+` operator, on a bool tensor is not supported.");
+    return Py_NewRef(a);
+  });
+}
+PyObject* nb_absolute(PyObject* a) {
+  return guarded([&] { return wrap(abs(unwrap(a))); });
+}
+PyObject* nb_invert(PyObject* a) {
+  return guarded([&] { return wrap(bitwise_not(unwrap(a))); });
+}
+int nb_bool(PyObject* a) {
+  const Tensor& t = unwrap(a);
+  try {
+    if (t.numel() == 0) fail("Boolean value of Tensor with no values is ambiguous");
+    if (t.numel() > 1) fail("Boolean value of Tensor with more than one value is ambiguous");
+    return t.item().to_bool();
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+PyObject* nb_float(PyObject* a) {
+  return guarded([&] {
+    const Scalar s = unwrap(a).item();
+    if (s.is_complex() && s.to_complex().imag() != 0) fail("value cannot be converted to type double without overflow");
+    return PyFloat_FromDouble(s.to_double());
+  });
+}
+PyObject* nb_int(PyObject* a) {
+  return guarded([&]() -> PyObject* {
+    const Scalar s = unwrap(a).item();
+    if (s.is_floating_point()) return check_object(PyLong_FromDouble(s.to_double()));
+    if (s.is_complex() && s.to_complex().imag() != 0) fail("value cannot be converted to type int64_t without overflow");
+    return PyLong_FromLongLong(s.to_int());
+  });
+}
+PyObject* nb_index(PyObject* a) {
+  return guarded([&]() -> PyObject* {
+    const Tensor& t = unwrap(a);
+    if (t.numel() != 1 || !is_integral(t.dtype(), true))
+      fail<TypeError>("only integer tensors of a single element can be converted to an index");
+    return PyLong_FromLongLong(t.item().to_int());
+  });
+}
+
+PyObject* tensor_compare(PyObject* a, PyObject* b, int op) {
+  return guarded([&]() -> PyObject* {
+    const Side y(b);
+    if (!y.valid) Py_RETURN_NOTIMPLEMENTED;
+    const Tensor& x = unwrap(a);
+    switch (op) {
+      case Py_EQ: return wrap(eq(x, y.operand()));
+      case Py_NE: return wrap(ne(x, y.operand()));
+      case Py_LT: return wrap(lt(x, y.operand()));
+      case Py_LE: return wrap(le(x, y.operand()));
+      case Py_GT: return wrap(gt(x, y.operand()));
+      default: return wrap(ge(x, y.operand()));
+    }
+  });
+}
+
+Py_hash_t tensor_hash(PyObject* self) { return _Py_HashPointer(self); }
+
+Py_ssize_t tensor_length(PyObject* self) {
+  const Tensor& t = unwrap(self);
+  if (t.dim() == 0) {
+    PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
+    return -1;
+  }
+  return t.sizes()[0];
+}
+
+PyObject* tensor_iter(PyObject* self) {
+  return guarded([&] {
+    const Tensor& t = unwrap(self);
+    if (t.dim() == 0) fail<TypeError>("iteration over a 0-d tensor");
+    Owned parts(wrap(unbind(t, 0)));
+    return PyObject_GetIter(parts.get());
+  });
+}
+
+int tensor_contains(PyObject* self, PyObject* value) {
+  try {
+    const Side y(value);
+    if (!y.valid)
+      fail("Tensor.__contains__ only supports Tensor or scalar, but you passed in a ", type_name(value), ".");
+    return any(eq(unwrap(self), y.operand())).item().to_bool();
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+PyObject* call_helper(const char* module, const char* function, PyObject* self) {
+  Owned m(PyImport_ImportModule(module));
+  Owned f(PyObject_GetAttrString(m.get(), function));
+  return check_object(PyObject_CallOneArg(f.get(), self));
+}
+
+PyObject* tensor_repr(PyObject* self) {
+  return guarded([&] { return call_helper("rushlight._tensor_str", "_str", self); });
+}
+
+PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    // Tensor(2, 3): uninitialised; Tensor([1, 2]): from data, in the default dtype.
+    if (kwargs && PyDict_Size(kwargs) > 0) {
+      PyObject *key, *value;
+      Py_ssize_t at = 0;
+      while (PyDict_Next(kwargs, &at, &key, &value))
+        if (PyUnicode_CompareWithASCIIString(key, "device") != 0 && PyUnicode_CompareWithASCIIString(key, "data") != 0)
+          fail<TypeError>("new() received an invalid combination of arguments - unexpected keyword argument '", PyUnicode_AsUTF8(key), "'");
+    }
+    const Py_ssize_t n = PyTuple_GET_SIZE(args);
+    Tensor t;
+    PyObject* first = n ? PyTuple_GET_ITEM(args, 0) : kwargs ? PyDict_GetItemString(kwargs, "data") : nullptr;
+    if (!first) {
+      t = empty(DimVector{0});
+    } else if (is_int(first) && !is_tensor(first)) {
+      DimVector sizes;
+      for (Py_ssize_t i = 0; i < n; ++i) {
+        if (!is_int(PyTuple_GET_ITEM(args, i)))
+          fail<TypeError>("new(): sizes must be integers, but found ", type_name(PyTuple_GET_ITEM(args, i)), " at position ", i + 1);
+        sizes.push_back(to_int(PyTuple_GET_ITEM(args, i)));
+      }
+      t = empty(sizes);
+    } else {
+      if (n > 1) fail<TypeError>("new() takes data or sizes, got ", n, " arguments beginning with ", type_name(first));
+      if (is_tensor(first)) {
+        const Tensor& other = unwrap(first);
+        if (type == &TensorType && other.dtype() != default_dtype())
+          fail<TypeError>("expected ", tensor_type_name(default_dtype()), " (got ", tensor_type_name(other.dtype()), ")");
+        t = alias(other);
+      } else if (PyTuple_Check(first) && std::strcmp(Py_TYPE(first)->tp_name, "rushlight.Size") == 0) {
+        DimVector sizes;
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(first); ++i) sizes.push_back(to_int(PyTuple_GET_ITEM(first, i)));
+        t = empty(sizes);
+      } else if (PyFloat_Check(first) || PyUnicode_Check(first)) {
+        fail<TypeError>("new(): data must be a sequence (got ", type_name(first), ")");
+      } else {
+        t = tensor_from_data(first, default_dtype(), true);
+      }
+    }
+    return wrap_as(type, std::move(t));
+  });
+}
+
+// ---- attributes
+#define RL_GETTER(name, expression)                      \
+  PyObject* get_##name(PyObject* self, void*) {          \
+    return guarded([&]() -> PyObject* {                  \
+      const Tensor& t = unwrap(self);                    \
+      (void)t;                                           \
+      return expression;                                 \
+    });                                                  \
+  }
+RL_GETTER(shape, wrap_size(t.sizes()))
+RL_GETTER(dtype, wrap_dtype(t.dtype()))
+RL_GETTER(device, wrap_device(t.device()))
+RL_GETTER(ndim, PyLong_FromLongLong(t.dim()))
+RL_GETTER(T, [&] {
+  if (t.dim() != 2 && t.dim() != 0) {
+    static bool warned = false;
+    if (!warned) {
+      warned = true;
+      warn("The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.");
+    }
+  }
+  return wrap(numpy_T(t));
+}())
+RL_GETTER(mT, wrap(matrix_T(t)))
+RL_GETTER(H, [&] {
+  if (t.dim() != 2 && t.dim() != 0)
+    fail("tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(), "-D tensor.", t.dim() > 2 ? " For batches of matrices, consider using tensor.mH" : "");
+  return wrap(conj(numpy_T(t)));
+}())
+RL_GETTER(mH, wrap(conj(matrix_T(t))))
+RL_GETTER(real, wrap(real(t)))
+RL_GETTER(imag, wrap(imag(t)))
+RL_GETTER(requires_grad, wrap_bool(t.requires_grad()))
+RL_GETTER(is_leaf, wrap_bool(t.is_leaf()))
+RL_GETTER(grad_fn, wrap_node(t.grad_fn()))
+RL_GETTER(retains_grad, wrap_bool(t.impl()->autograd && t.impl()->autograd->retains_grad))
+RL_GETTER(output_nr, PyLong_FromLong(t.impl()->autograd ? static_cast<long>(t.impl()->autograd->slot) : 0))
+RL_GETTER(version, PyLong_FromLong(t.version()))
+RL_GETTER(itemsize, PyLong_FromLongLong(t.item_size()))
+RL_GETTER(nbytes, PyLong_FromLongLong(t.nbytes()))
+RL_GETTER(is_cuda, wrap_bool(t.device().type == DeviceType::CUDA))
+RL_GETTER(is_cpu, wrap_bool(t.device().is_cpu()))
+RL_GETTER(false, wrap_bool(false))
+RL_GETTER(base, wrap(t.impl()->base ? Tensor(Ref<TensorImpl>(t.impl()->base)) : Tensor()))
+RL_GETTER(name, t.impl()->autograd && !t.impl()->autograd->name.empty() ? PyUnicode_FromString(t.impl()->autograd->name.c_str()) : none())
+#undef RL_GETTER
+
+PyObject* get_layout(PyObject*, void*) {
+  return guarded([&] {
+    Owned m(PyImport_ImportModule("rushlight._types"));
+    return check_object(PyObject_GetAttrString(m.get(), "strided"));
+  });
+}
+
+PyObject* get_grad(PyObject* self, void*) {
+  return guarded([&] {
+    const Tensor& t = unwrap(self);
+    const Tensor grad = t.grad();
+    if (!grad.defined() && t.grad_fn() && !(t.impl()->autograd && t.impl()->autograd->retains_grad)) {
+      if (PyErr_WarnEx(PyExc_UserWarning,
+                       "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+                       "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated "
+                       "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf "
+                       "Tensor by mistake, make sure you access the leaf Tensor instead.",
+                       1) < 0)
+        throw PythonError{};
+    }
+    return wrap(grad);
+  });
+}
+
+int set_grad(PyObject* self, PyObject* value, void*) {
+  try {
+    const Tensor& t = unwrap(self);
+    if (!value || value == Py_None) {
+      t.set_grad({});
+      return 0;
+    }
+    if (!is_tensor(value)) fail<TypeError>("assigned grad expected to be a Tensor or None but got grad of type ", type_name(value));
+    if (value == self) fail("can't assign Variable as its own grad");
+    t.set_grad(unwrap(value));
+    return 0;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+int set_requires_grad(PyObject* self, PyObject* value, void*) {
+  try {
+    if (!value || !PyBool_Check(value)) fail("requires_grad must be a bool");
+    unwrap(self).set_requires_grad(value == Py_True);
+    return 0;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+PyObject* get_data(PyObject* self, void*) {
+  return guarded([&] {
+    // Shares memory, but neither history nor the counter of changes.
+    const Tensor& t = unwrap(self);
+    TensorImpl* impl = TensorImpl::create(t.storage(), t.dtype(), t.sizes(), t.strides(), t.storage_offset());
+    impl->version = new VersionCounter;
+    impl->version->owners = 1;
+    return wrap(Tensor::adopt(impl));
+  });
+}
+
+int set_data(PyObject* self, PyObject* value, void*) {
+  try {
+    if (!value || !is_tensor(value)) fail<TypeError>("Variable data has to be a tensor, but got ", value ? type_name(value) : "nothing");
+    const Tensor& t = unwrap(self);
+    const Tensor& v = unwrap(value);
+    if (t.requires_grad() && !is_differentiable(v.dtype()))
+      fail("data set to a tensor that requires gradients must be floating point or complex dtype");
+    set_storage(t, v);
+    return 0;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+PyGetSetDef getset[] = {
+    {"shape", get_shape, nullptr, "Sizes of all dims, a torch.Size.", nullptr},
+    {"dtype", get_dtype, nullptr, "Type of the elements.", nullptr},
+    {"device", get_device, nullptr, "Where the memory lies.", nullptr},
+    {"layout", get_layout, nullptr, "torch.strided.", nullptr},
+    {"ndim", get_ndim, nullptr, "Number of dims.", nullptr},
+    {"T", get_T, nullptr, "View with all dims reversed.", nullptr},
+    {"mT", get_mT, nullptr, "View with the last two dims swapped.", nullptr},
+    {"H", get_H, nullptr, "Conjugate transpose of a matrix.", nullptr},
+    {"mH", get_mH, nullptr, "Conjugate transpose of the last two dims.", nullptr},
+    {"real", get_real, nullptr, "Real part; a view of complex tensors.", nullptr},
+    {"imag", get_imag, nullptr, "Imaginary part, a view.", nullptr},
+    {"grad", get_grad, set_grad, "Gradient that backward() has accumulated, or None.", nullptr},
+    {"data", get_data, set_data, "The same memory without history.", nullptr},
+    {"requires_grad", get_requires_grad, set_requires_grad, "Whether operations on it are recorded.", nullptr},
+    {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made it.", nullptr},
+    {"grad_fn", get_grad_fn, nullptr, "The recorded operation that made it, or None.", nullptr},
+    {"retains_grad", get_retains_grad, nullptr, "Whether retain_grad() was called on a result.", nullptr},
+    {"output_nr", get_output_nr, nullptr, "Which output of grad_fn it is.", nullptr},
+    {"_version", get_version, nullptr, "Count of in-place changes.", nullptr},
+    {"_base", get_base, nullptr, "The tensor it is a view of, or None.", nullptr},
+    {"name", get_name, nullptr, "Name, or None.", nullptr},
+    {"itemsize", get_itemsize, nullptr, "Bytes per element.", nullptr},
+    {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
+    {"is_cuda", get_is_cuda, nullptr, nullptr, nullptr},
+    {"is_cpu", get_is_cpu, nullptr, nullptr, nullptr},
+    {"is_sparse", get_false, nullptr, nullptr, nullptr},
+    {"is_quantized", get_false, nullptr, nullptr, nullptr},
+    {"is_mkldnn", get_false, nullptr, nullptr, nullptr},
+    {"is_meta", get_false, nullptr, nullptr, nullptr},
+    {"is_nested", get_false, nullptr, nullptr, nullptr},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {}};
+
+PyNumberMethods number = {};
+PyMappingMethods mapping = {};
+PySequenceMethods sequence = {};
+
+}  // namespace
+
+PyObject* wrap(Tensor tensor) {
+  TensorImpl* impl = tensor.impl();
+  if (!impl) return none();
+  if (impl->python) return Py_NewRef(static_cast<PyObject*>(impl->python));
+  PyTensor* o = new_object();
+  o->impl = tensor.release();
+  impl->python = o;
+  return reinterpret_cast<PyObject*>(o);
+}
+
+PyObject* wrap_as(PyTypeObject* type, Tensor tensor) {
+  if (type == &TensorType) return wrap(std::move(tensor));
+  if (tensor.impl()->python) tensor = alias(tensor);
+  auto* o = reinterpret_cast<PyTensor*>(check_object(type->tp_alloc(type, 0)));
+  o->impl = tensor.release();
+  o->impl->python = o;
+  return reinterpret_cast<PyObject*>(o);
+}
+
+PyObject* wrap(const TensorList& tensors) {
+  PyObject* made = check_object(PyTuple_New(static_cast<Py_ssize_t>(tensors.size())));
+  for (size_t i = 0; i < tensors.size(); ++i) PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), wrap(tensors[i]));
+  return made;
+}
+
+PyObject* wrap_list(const TensorList& tensors) {
+  PyObject* made = check_object(PyList_New(static_cast<Py_ssize_t>(tensors.size())));
+  for (size_t i = 0; i < tensors.size(); ++i) PyList_SET_ITEM(made, static_cast<Py_ssize_t>(i), wrap(tensors[i]));
+  return made;
+}
+
+void bind_tensor_type(nb::module_& m) {
+  number.nb_add = nb_add;
+  number.nb_subtract = nb_subtract;
+  number.nb_multiply = nb_multiply;
+  number.nb_true_divide = nb_true_divide;
+  number.nb_floor_divide = nb_floor_divide;
+  number.nb_remainder = nb_remainder;
+  number.nb_power = nb_power;
+  number.nb_and = nb_and;
+  number.nb_or = nb_or;
+  number.nb_xor = nb_xor;
+  number.nb_lshift = nb_lshift;
+  number.nb_rshift = nb_rshift;
+  number.nb_matrix_multiply = nb_matmul;
+  number.nb_inplace_add = nb_inplace_add;
+  number.nb_inplace_subtract = nb_inplace_subtract;
+  number.nb_inplace_multiply = nb_inplace_multiply;
+  number.nb_inplace_true_divide = nb_inplace_true_divide;
+  number.nb_inplace_floor_divide = nb_inplace_floor_divide;
+  number.nb_inplace_remainder = nb_inplace_remainder;
+  number.nb_inplace_power = nb_inplace_power;
+  number.nb_inplace_and = nb_inplace_and;
+  number.nb_inplace_or = nb_inplace_or;
+  number.nb_inplace_xor = nb_inplace_xor;
+  number.nb_inplace_lshift = nb_inplace_lshift;
+  number.nb_inplace_rshift = nb_inplace_rshift;
+  number.nb_negative = nb_negative;
+  number.nb_positive = nb_positive;
+  number.nb_absolute = nb_absolute;
+  number.nb_invert = nb_invert;
+  number.nb_bool = nb_bool;
+  number.nb_float = nb_float;
+  number.nb_int = nb_int;
+  number.nb_index = nb_index;
+  mapping.mp_length = tensor_length;
+  mapping.mp_subscript = get_item;
+  mapping.mp_ass_subscript = set_item;
+  sequence.sq_length = tensor_length;
+  sequence.sq_contains = tensor_contains;
+
+  TensorType.tp_name = "rushlight.Tensor";
+  TensorType.tp_doc =
+      "Tensor(*sizes) or Tensor(data)\n\nA multi-dimensional array of one dtype with derivatives. See rushlight.tensor() "
+      "for making one from data.";
+  TensorType.tp_basicsize = sizeof(PyTensor);
+  TensorType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC;
+  TensorType.tp_dealloc = tensor_dealloc;
+  TensorType.tp_traverse = tensor_traverse;
+  TensorType.tp_clear = tensor_clear;
+  TensorType.tp_setattro = tensor_setattro;
+  TensorType.tp_getset = getset;
+  TensorType.tp_as_number = &number;
+  TensorType.tp_as_mapping = &mapping;
+  TensorType.tp_as_sequence = &sequence;
+  TensorType.tp_richcompare = tensor_compare;
+  TensorType.tp_hash = tensor_hash;
+  TensorType.tp_iter = tensor_iter;
+  TensorType.tp_repr = tensor_repr;
+  TensorType.tp_str = tensor_repr;
+  TensorType.tp_new = tensor_new;
+  TensorType.tp_alloc = PyType_GenericAlloc;
+  TensorType.tp_free = PyObject_GC_Del;
+  TensorType.tp_dictoffset = offsetof(PyTensor, dict);
+  TensorType.tp_weaklistoffset = offsetof(PyTensor, weakrefs);
+  if (PyType_Ready(&TensorType) < 0) throw PythonError{};
+  PyDict_SetItemString(TensorType.tp_dict, "__array_priority__", nb::int_(1000).ptr());
+  m.attr("Tensor") = nb::handle(reinterpret_cast<PyObject*>(&TensorType));
+}
+
+}  // namespace rushlight::python

@@ -1,0 +1,77 @@
+"""PyTorch's tensor and autograd API in a library of NumPy's weight.
+
+    import rushlight as torch
+
+Names, defaults and results are torch's; docs/deviations.md lists where they differ on purpose.
+"""
+
+from __future__ import annotations
+
+from . import _C
+
+globals().update({_name: _value for _name, _value in vars(_C).items() if not _name.startswith("__")})
+
+__version__ = "0.1.0"
+
+# ---- dtypes under their other names
+float = _C.float32
+double = _C.float64
+half = _C.float16
+short = _C.int16
+int = _C.int32
+long = _C.int64
+cfloat = _C.complex64
+cdouble = _C.complex128
+chalf = _C.complex32
+
+# ---- constants
+from math import e, inf, nan, pi  # noqa: E402
+
+newaxis = None
+
+# What is not needed by every program is imported when it is asked for.
+_LAZY_MODULES = ("nn", "optim", "autograd", "utils", "cuda", "storage", "random", "fft")
+_LAZY = {
+    **dict.fromkeys(("set_printoptions", "get_printoptions"), "_tensor_str"),
+    **dict.fromkeys(
+        (
+            "layout",
+            "memory_format",
+            "strided",
+            "sparse_coo",
+            "contiguous_format",
+            "preserve_format",
+            "channels_last",
+            "channels_last_3d",
+            "finfo",
+            "iinfo",
+        ),
+        "_types",
+    ),
+    **dict.fromkeys(("quantize_per_tensor",), "_quantized"),
+    **dict.fromkeys(("save", "load"), "_serialization"),
+    **dict.fromkeys(("broadcast_tensors", "broadcast_shapes", "fork_rng", "einsum"), "_functional"),
+    "TypedStorage": "storage",
+    "is_storage": "storage",
+}
+
+
+def __getattr__(name: str) -> object:
+    import importlib
+
+    if name in _LAZY_MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _LAZY:
+        value = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    elif name.endswith("Storage"):
+        value = getattr(importlib.import_module(f"{__name__}.storage"), name)
+    elif name.endswith("Tensor"):
+        value = getattr(importlib.import_module(f"{__name__}._legacy"), name)
+    else:
+        raise AttributeError(f"rushlight has no torch.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY, *_LAZY_MODULES})

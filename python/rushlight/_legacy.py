@@ -1,0 +1,49 @@
+"""Constructors of one dtype each: FloatTensor, LongTensor and the like."""
+
+from __future__ import annotations
+
+from . import _C
+
+
+class _TypedConstructor(type):
+    def __call__(cls, *args, device=None):
+        """(*sizes) for uninitialised memory, (sequence) for its values."""
+        if not args:
+            return _C.empty(0, dtype=cls.dtype)
+        if len(args) == 1 and isinstance(args[0], _C.Size):
+            return _C.empty(args[0], dtype=cls.dtype)
+        if isinstance(args[0], int) and not isinstance(args[0], bool):
+            return _C.empty(*args, dtype=cls.dtype)
+        if len(args) > 1:
+            raise TypeError(f"new() takes data or sizes, got {len(args)} arguments")
+        if isinstance(args[0], _C.Tensor):
+            if args[0].dtype is not cls.dtype:
+                raise TypeError(f"expected torch.{cls.__name__} (got {args[0].type()})")
+            return args[0].detach()
+        if isinstance(args[0], (float, str)):
+            raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
+        return _C.tensor(args[0], dtype=cls.dtype)
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _C.Tensor) and instance.dtype is cls.dtype
+
+    def __repr__(cls) -> str:
+        return f"<class 'torch.{cls.__name__}'>"
+
+
+_NAMES = {
+    "FloatTensor": _C.float32,
+    "DoubleTensor": _C.float64,
+    "HalfTensor": _C.float16,
+    "BFloat16Tensor": _C.bfloat16,
+    "ByteTensor": _C.uint8,
+    "CharTensor": _C.int8,
+    "ShortTensor": _C.int16,
+    "IntTensor": _C.int32,
+    "LongTensor": _C.int64,
+    "BoolTensor": _C.bool,
+    "ComplexFloatTensor": _C.complex64,
+    "ComplexDoubleTensor": _C.complex128,
+}
+for _name, _dtype in _NAMES.items():
+    globals()[_name] = _TypedConstructor(_name, (), {"dtype": _dtype, "__module__": "torch"})

@@ -1,0 +1,87 @@
+"""Copies and pickles of tensors.
+
+A pickled tensor is its storage, dtype, offset, sizes and strides, so tensors that share memory share it again in the
+copy. The whole storage is stored, even for a small view of it; clone() first to avoid that.
+"""
+
+import copy as _copy
+import sys
+
+_C = sys.modules[__package__ + "._C"]
+Tensor = _C.Tensor
+
+
+def _rebuild_storage(data):
+    """An UntypedStorage of the bytes in a buffer."""
+    return _C._storage_from_buffer(data)
+
+
+def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad):
+    tensor = _C._tensor_on_storage(storage, dtype, offset, size, stride)
+    if requires_grad:
+        tensor.requires_grad = True
+    return tensor
+
+
+def _rebuild_subclass(cls, parts, state):
+    requires_grad = parts[-1]
+    tensor = Tensor._make_subclass(cls, _rebuild_tensor(*parts[:-1], False), requires_grad)
+    tensor.__dict__.update(state)
+    return tensor
+
+
+def _parts(tensor, storage):
+    return (
+        storage,
+        tensor.dtype,
+        tensor.storage_offset(),
+        tuple(tensor.shape),
+        tensor.stride(),
+        tensor.requires_grad,
+    )
+
+
+def _build(cls, parts, state):
+    if cls is not Tensor:
+        return _rebuild_subclass(cls, parts, state)
+    tensor = _rebuild_tensor(*parts)
+    if state:
+        tensor.__dict__.update(state)
+    return tensor
+
+
+def _rebuild_with_state(parts, state):
+    return _build(Tensor, parts, state)
+
+
+def _reduce(tensor):
+    """What Tensor.__reduce_ex__ returns. Gradients, history and hooks are not kept."""
+    parts = _parts(tensor, tensor.untyped_storage())
+    state = tensor.__dict__
+    if type(tensor) is not Tensor:
+        return _rebuild_subclass, (type(tensor), parts, state)
+    if state:
+        return _rebuild_with_state, (parts, state)
+    return _rebuild_tensor, parts
+
+
+def _copy_tensor(tensor):
+    return _build(type(tensor), _parts(tensor, tensor.untyped_storage()), tensor.__dict__)
+
+
+def _deepcopy(tensor, memo):
+    """A copy in memory of its own, with gradient and attributes; tensors that share memory do so in the copy."""
+    if id(tensor) in memo:
+        return memo[id(tensor)]
+    if not tensor.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+        )
+    storage = tensor.untyped_storage().__deepcopy__(memo)
+    made = _build(type(tensor), _parts(tensor, storage), {})
+    memo[id(tensor)] = made
+    if tensor.grad is not None:
+        made.grad = _copy.deepcopy(tensor.grad, memo)
+    if tensor.__dict__:
+        made.__dict__.update(_copy.deepcopy(tensor.__dict__, memo))
+    return made

@@ -1,0 +1,203 @@
+"""Functions behind the layers; the names and arguments are those of torch.nn.functional."""
+
+from __future__ import annotations
+
+import warnings
+
+import rushlight as rl
+from rushlight._C import _nn
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "l1_loss",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "mse_loss",
+    "nll_loss",
+    "relu",
+    "relu_",
+    "sigmoid",
+    "softmax",
+    "tanh",
+]
+
+_REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
+
+
+def _legacy_reduction(size_average, reduce, reduction: str) -> str:
+    """The reduction that the deprecated flags ask for, or ``reduction`` where neither is given."""
+    if size_average is None and reduce is None:
+        return reduction
+    if reduce is not None and not reduce:
+        chosen = "none"
+    else:
+        chosen = "mean" if size_average is None or size_average else "sum"
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{chosen}' instead.", stacklevel=4
+    )
+    return chosen
+
+
+def _reduction_code(size_average, reduce, reduction: str) -> int:
+    """The number that kernels take for a reduction."""
+    if size_average is not None or reduce is not None:
+        reduction = _legacy_reduction(size_average, reduce, reduction)
+    code = _REDUCTIONS.get(reduction)
+    if code is None:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return code
+
+
+# ---- layers
+
+# (input (*, in), weight (out, in), bias (out) or None) -> (*, out)
+linear = _nn.linear
+
+
+def relu(input, inplace: bool = False):
+    """max(input, 0)."""
+    return rl.relu_(input) if inplace else rl.relu(input)
+
+
+def relu_(input):
+    return rl.relu_(input)
+
+
+def leaky_relu(input, negative_slope: float = 0.01, inplace: bool = False):
+    """input where positive, ``negative_slope * input`` elsewhere."""
+    if inplace:
+        return _nn.leaky_relu_(input, negative_slope)
+    return _nn.leaky_relu(input, negative_slope)
+
+
+def sigmoid(input):
+    return rl.sigmoid(input)
+
+
+def tanh(input):
+    return rl.tanh(input)
+
+
+def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=stacklevel,
+    )
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
+    """exp(input) / sum of exp(input) along ``dim``, computed in ``dtype`` where given."""
+    if dim is None:
+        dim = _implicit_dim("softmax", input.dim(), _stacklevel)
+    return rl.softmax(input, dim) if dtype is None else rl.softmax(input, dim, dtype=dtype)
+
+
+def log_softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
+    """log(softmax(input)), computed without overflow."""
+    if dim is None:
+        dim = _implicit_dim("log_softmax", input.dim(), _stacklevel)
+    return rl.log_softmax(input, dim) if dtype is None else rl.log_softmax(input, dim, dtype=dtype)
+
+
+def _check_dropout_probability(p) -> None:
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def dropout(input, p: float = 0.5, training: bool = True, inplace: bool = False):
+    """In training: zero each element with probability ``p``, scale the others by 1 / (1 - p)."""
+    _check_dropout_probability(p)
+    return rl.dropout_(input, p, training) if inplace else rl.dropout(input, p, training)
+
+
+# ---- losses
+
+
+def _uneven_pointwise_loss(kernel, input, target, code: int, weight):
+    """A pointwise loss with weights, or of shapes that differ."""
+    if target.shape != input.shape:
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
+            "This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=3,
+        )
+        input, target = rl.broadcast_tensors(input, target)
+    if weight is None:
+        return kernel(input, target, code)
+    if weight.shape != input.shape:
+        raise ValueError("Weights and input must have the same size.")
+    loss = kernel(input, target, 0) * weight
+    if code == 0:
+        return loss
+    return loss.sum() if code == 2 else loss.sum() / weight.sum()
+
+
+def mse_loss(input, target, size_average=None, reduce=None, reduction: str = "mean", weight=None):
+    """(input - target)^2. With ``weight`` (same shape) 'mean' divides by its sum."""
+    code = _reduction_code(size_average, reduce, reduction)
+    if weight is None and target.shape == input.shape:
+        return _nn.mse_loss(input, target, code)
+    return _uneven_pointwise_loss(_nn.mse_loss, input, target, code, weight)
+
+
+def l1_loss(input, target, size_average=None, reduce=None, reduction: str = "mean", weight=None):
+    """|input - target|. With ``weight`` (same shape) 'mean' divides by its sum."""
+    code = _reduction_code(size_average, reduce, reduction)
+    if weight is None and target.shape == input.shape:
+        return _nn.l1_loss(input, target, code)
+    return _uneven_pointwise_loss(_nn.l1_loss, input, target, code, weight)
+
+
+def nll_loss(
+    input, target, weight=None, size_average=None, ignore_index: int = -100, reduce=None, reduction: str = "mean"
+):
+    """-input[n, target[n]]: log-probabilities (N, C, ...), class indices (N, ...)."""
+    code = _reduction_code(size_average, reduce, reduction)
+    return _nn.nll_loss(input, target, weight, code, ignore_index)
+
+
+def cross_entropy(
+    input,
+    target,
+    weight=None,
+    size_average=None,
+    ignore_index: int = -100,
+    reduce=None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+):
+    """Cross entropy of logits (N, C, ...) with class indices (N, ...) or class probabilities (N, C, ...)."""
+    code = _reduction_code(size_average, reduce, reduction)
+    return _nn.cross_entropy_loss(input, target, weight, code, ignore_index, label_smoothing)
+
+
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction: str = "mean"):
+    """-(t log x + (1 - t) log(1 - x)) for probabilities x; logarithms are bounded below by -100."""
+    code = _reduction_code(size_average, reduce, reduction)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) "
+            "is deprecated. Please ensure they have the same size."
+        )
+    if weight is not None:
+        weight = weight.expand(rl.broadcast_shapes(weight.shape, target.shape))
+    return _nn.binary_cross_entropy(input, target, weight, code)
+
+
+def binary_cross_entropy_with_logits(
+    input, target, weight=None, size_average=None, reduce=None, reduction: str = "mean", pos_weight=None
+):
+    """binary_cross_entropy(sigmoid(input), target), computed without overflow.
+
+    ``pos_weight`` scales the term of the positive class; it and ``weight`` are broadcast.
+    """
+    code = _reduction_code(size_average, reduce, reduction)
+    if target.shape != input.shape:
+        raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
+    return rl.binary_cross_entropy_with_logits(input, target, weight, pos_weight, code)

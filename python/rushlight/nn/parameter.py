@@ -1,0 +1,66 @@
+"""Tensors that a Module registers when they are assigned to it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import rushlight as rl
+
+__all__ = ["Parameter", "Buffer"]
+
+
+def _rebuild_parameter(data, requires_grad, backward_hooks):
+    """Make a Parameter from its pickled parts (backward hooks are not restored)."""
+    return Parameter(data, requires_grad)
+
+
+class Parameter(rl.Tensor):
+    """A leaf tensor that a Module lists among its parameters.
+
+    Shares the storage of ``data``; without ``data`` it is an empty tensor. ``requires_grad`` defaults to True
+    and asks for a floating-point or complex dtype.
+    """
+
+    def __new__(cls, data=None, requires_grad=True):
+        if data is None:
+            data = rl.empty(0)
+        elif not isinstance(data, rl.Tensor):
+            raise TypeError(f"Parameter data should be a Tensor, but got {type(data).__name__}")
+        return rl.Tensor._make_subclass(cls, data, requires_grad)
+
+    def __deepcopy__(self, memo):
+        if id(self) in memo:
+            return memo[id(self)]
+        copy = type(self)(self.data.clone(), self.requires_grad)
+        memo[id(self)] = copy
+        return copy
+
+    def __repr__(self):
+        plain = self.detach().requires_grad_(self.requires_grad)  # prints as tensor(...), not as a subclass
+        return f"Parameter containing:\n{plain!r}"
+
+    def __reduce_ex__(self, protocol):
+        return _rebuild_parameter, (self.data, self.requires_grad, OrderedDict())
+
+
+class _BufferMeta(type(rl.Tensor)):
+    def __instancecheck__(cls, instance):
+        if cls is not Buffer:
+            return super().__instancecheck__(instance)
+        return isinstance(instance, rl.Tensor) and getattr(instance, "_is_buffer", False)
+
+
+class Buffer(rl.Tensor, metaclass=_BufferMeta):
+    """A tensor that a Module registers as a buffer when it is assigned.
+
+    ``Buffer(data, persistent=True)`` returns a plain Tensor marked as a buffer, sharing the storage of ``data``.
+    A buffer with ``persistent=False`` is left out of ``state_dict()``.
+    """
+
+    def __new__(cls, data=None, *, persistent=True):
+        if data is None:
+            data = rl.empty(0)
+        tensor = data.detach().requires_grad_(data.requires_grad)
+        tensor._is_buffer = True
+        tensor.persistent = persistent
+        return tensor

@@ -1,0 +1,314 @@
+// Who made a tensor: grad_fn, leaves, views that were changed in place, hooks.
+#include "autograd/hooks.h"
+#include "layout/layout.h"
+#include "rushlight/ops.h"
+
+namespace rushlight {
+
+namespace {
+
+AutogradMeta& meta_of(const Tensor& t) {
+  if (!t.impl()->autograd) t.impl()->autograd = new AutogradMeta;
+  return *t.impl()->autograd;
+}
+
+// Nodes above all that their edges lead to: the order in which the engine runs them.
+void settle(Node& node) {
+  for (const Edge& e : node.edges)
+    if (e.node && e.node->sequence >= node.sequence) node.sequence = sequence_above(e.node->sequence);
+}
+
+// Changes grad_fn; a tensor that retains its gradient is asked for it at the new place.
+void set_node(TensorImpl* t, AutogradMeta& meta, Ref<Node> node, uint32_t slot) {
+  if (meta.retains_grad) [[unlikely]] {
+    if (meta.grad_fn && meta.grad_fn->hooks)
+      std::erase_if(meta.grad_fn->hooks->retain, [&](const auto& entry) { return entry.second == t; });
+    if (node) hooks_of(*node).retain.emplace_back(slot, t);
+  }
+  meta.grad_fn = std::move(node);
+  meta.slot = slot;
+}
+
+Tensor base_of(const Tensor& t) { return Tensor(Ref<TensorImpl>(t.impl()->base)); }
+
+bool follows_base(const TensorImpl& t) { return t.base && !t.no_grad_view && is_differentiable(t.dtype); }
+
+// The view is real and its base complex: their strides count different elements.
+bool sees_parts(const Tensor& base, const Tensor& view) {
+  return is_complex(base.dtype()) && !is_complex(view.dtype());
+}
+
+// A node for part `v` of a base of geometry `b`.
+Ref<Node> part_node(layout::Geometry b, const layout::Geometry& v, bool in_parts) {
+  if (in_parts) {
+    for (int64_t& stride : b.strides) stride *= 2;
+    b.sizes.push_back(2);
+    b.strides.push_back(1);
+    b.offset *= 2;
+  }
+  auto derivative = [b, v, in_parts](autograd::Grads& g) {
+    const Tensor whole = as_strided_backward(g.grad(), b, v);
+    g[0] = in_parts ? view_as_complex(whole.is_contiguous() ? whole : clone(whole, true)) : whole;
+  };
+  return Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>("AsStridedBackward0", derivative, 1));
+}
+
+// Differentiates an in-place change of a view with respect to the whole base: the part of the gradient that belongs
+// to the view goes through the operation, the rest passes by.
+class CopySlices final : public Node {
+ public:
+  CopySlices(const Tensor& base, const Tensor& view, Ref<Node> function)
+      : base_{layout::geometry_of(base)},
+        view_{layout::geometry_of(view)},
+        in_parts_(sees_parts(base, view)),
+        function_(std::move(function)) {
+    function_->outer = this;
+  }
+  ~CopySlices() override { function_->outer = nullptr; }
+  const char* name() const override { return "CopySlices"; }
+  // A node that gives the gradient of the changed view to the base.
+  Ref<Node> part() const { return part_node(base_, view_, in_parts_); }
+
+  void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
+    if (!grads[0].defined()) return;
+    const Tensor result = empty_strided(base_.sizes, base_.strides, grads[0].dtype(), grads[0].device());
+    copy_(result, grads[0]);
+    const Tensor whole = in_parts_ ? view_as_real(result) : result;
+    const Tensor slice = as_strided(whole, view_.sizes, view_.strides, view_.offset - base_.offset * (in_parts_ ? 2 : 1));
+    const Tensor arrived = clone(slice);
+    std::vector<Tensor> inner(edges.size());
+    function_->apply({&arrived, 1}, inner);
+    if (!edges.begin()->node) {
+      // Nobody asks for the gradient of the old base.
+    } else if (inner[0].defined()) {
+      copy_(slice, inner[0]);
+      out[0] = result;
+    } else {
+      zero_(slice);
+      out[0] = result;
+    }
+    for (size_t i = 1; i < inner.size(); ++i) out[i] = std::move(inner[i]);
+  }
+  void release_saved() override { function_->release_saved(); }
+
+ private:
+  layout::Geometry base_, view_;
+  bool in_parts_;
+  Ref<Node> function_;  // its edges are those of this node, so that it knows which gradients are wanted
+};
+
+// The grad_fn of a view whose base was changed since: the view is a strided part of what the base is now.
+void regenerate(const Tensor& view, AutogradMeta& meta) {
+  const Tensor base = base_of(view);
+  const Ref<Node> node = part_node(layout::geometry_of(base), layout::geometry_of(view), sees_parts(base, view));
+  const Tensor* inputs[1] = {&base};
+  autograd::connect(*node, inputs);
+  node->meta(0) = {view.dtype(), view.sizes()};
+  set_node(view.impl(), meta, node, 0);
+  meta.attr_version = view.version();
+}
+
+}  // namespace
+
+bool Tensor::requires_grad() const {
+  const TensorImpl& t = *impl_;
+  if (t.autograd && (t.autograd->requires_grad || t.autograd->grad_fn)) return true;
+  return t.base && follows_base(t) && base_of(*this).requires_grad();
+}
+
+const Tensor& Tensor::set_requires_grad(bool value) const {
+  if (value && !is_differentiable(dtype()))
+    fail("Only Tensors of floating point and complex dtype can require gradients");
+  if (!is_leaf()) {
+    if (value) return *this;
+    fail(
+        "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+        "subgraph that doesn't require differentiation use var_no_grad = var.detach().");
+  }
+  if (value && impl_->inference && !InferenceMode::enabled())
+    fail("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
+  if (value || impl_->autograd) meta_of(*this).requires_grad = value;
+  return *this;
+}
+
+bool Tensor::is_leaf() const { return !grad_fn(); }
+
+Ref<Node> Tensor::grad_fn() const {
+  const TensorImpl& t = *impl_;
+  if (t.base && follows_base(t) && base_of(*this).requires_grad()) {
+    AutogradMeta& meta = meta_of(*this);
+    if (meta.requires_grad && !meta.grad_fn) return {};
+    if (!meta.grad_fn || meta.attr_version != version()) regenerate(*this, meta);
+    return meta.grad_fn;
+  }
+  return t.autograd ? t.autograd->grad_fn : Ref<Node>();
+}
+
+Tensor Tensor::grad() const { return impl_->autograd ? impl_->autograd->grad : Tensor(); }
+
+void Tensor::set_grad(const Tensor& g) const {
+  if (!g.defined()) {
+    if (impl_->autograd) impl_->autograd->grad = Tensor();
+    return;
+  }
+  if (!equal(g.sizes(), sizes()))
+    fail("assigned grad has data of a different size");
+  if (g.dtype() != dtype())
+    fail("assigned grad has data of a different type");
+  meta_of(*this).grad = g;
+}
+
+void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_graph) const {
+  autograd::backward({this, 1}, {&gradient, 1}, retain_graph, create_graph);
+}
+
+namespace autograd {
+
+void fail_graph_freed() {
+  fail(
+      "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+      "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+      "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access saved "
+      "tensors after calling backward.");
+}
+
+bool needs(std::span<const Tensor> tensors) {
+  if (!GradMode::enabled()) return false;
+  for (const Tensor& t : tensors)
+    if (t.defined() && t.requires_grad()) return true;
+  return false;
+}
+
+Edge edge_of(const Tensor& t) {
+  if (!t.defined()) return {};
+  if (Ref<Node> fn = t.grad_fn()) return {std::move(fn), t.impl()->autograd->slot};
+  AutogradMeta* meta = t.impl()->autograd;
+  if (!meta || !meta->requires_grad) return {};
+  return {accumulator_of(t), 0};
+}
+
+void connect(Node& node, std::span<const Tensor* const> inputs) {
+  node.edges.resize(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) node.edges[i] = edge_of(*inputs[i]);
+  settle(node);
+}
+
+void set_history(const Tensor& result, const Ref<Node>& node, uint32_t slot) {
+  if (!result.defined() || !is_differentiable(result.dtype())) return;
+  AutogradMeta& meta = meta_of(result);
+  set_node(result.impl(), meta, node, slot);
+  meta.attr_version = result.version();
+  node->meta(slot) = {result.dtype(), result.sizes()};
+}
+
+void set_history_of_saved(const Tensor& result, Node& owner, uint32_t slot) {
+  if (!is_differentiable(result.dtype())) return;
+  AutogradMeta& meta = meta_of(result);
+  if (!owner.outer) {
+    set_node(result.impl(), meta, Ref<Node>(&owner), slot);
+    return;
+  }
+  // The result is a view that was changed in place: a part of what the base became.
+  auto* slices = static_cast<CopySlices*>(owner.outer);
+  const Ref<Node> node = slices->part();
+  node->edges.resize(1);
+  node->edges[0] = {Ref<Node>(slices), 0};
+  settle(*node);
+  node->meta(0) = {result.dtype(), result.sizes()};
+  set_node(result.impl(), meta, node, 0);
+}
+
+void detach_(const Tensor& t) {
+  if (t.impl()->base)
+    fail(
+        "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
+        "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be "
+        "called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in "
+        "torch/optim/optimizer.py as a solution.");
+  AutogradMeta* meta = t.impl()->autograd;
+  if (!meta) return;
+  set_node(t.impl(), *meta, {}, 0);
+  meta->requires_grad = false;
+  meta->retains_grad = false;
+}
+
+void rebase_history(const Tensor& t, const Ref<Node>& node) {
+  if (!t.impl()->base || t.impl()->no_grad_view) {
+    set_history(t, node);
+    return;
+  }
+  const Tensor base = base_of(t);
+  node->meta(0) = {t.dtype(), t.sizes()};
+  auto slices = Ref<Node>::adopt(new CopySlices(base, t, node));
+  node->edges[0] = edge_of(base);
+  slices->edges.resize(node->edges.size());
+  for (size_t i = 0; i < node->edges.size(); ++i) slices->edges[i] = node->edges[i];
+  settle(*slices);
+  set_history(base, slices);
+  // The view's own history is stale now: it follows the base.
+  AutogradMeta& meta = meta_of(t);
+  meta.requires_grad = false;
+  if (meta.retains_grad)
+    regenerate(t, meta);
+  else
+    set_node(t.impl(), meta, {}, 0);
+}
+
+void check_inplace(const Tensor& t) {
+  const TensorImpl& impl = *t.impl();
+  if (impl.inference && !InferenceMode::enabled() && GradMode::enabled())
+    fail(
+        "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
+        "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.");
+  if (!GradMode::enabled()) return;
+  if (impl.base) {
+    const Tensor base = base_of(t);
+    if (base.requires_grad()) {
+      if (impl.no_grad_view)
+        fail(
+            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
+            "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
+            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+            "outside (if you want the inplace to be tracked).");
+      if (!base.grad_fn())
+        fail("a view of a leaf Variable that requires grad is being used in an in-place operation.");
+    }
+  }
+  if (impl.autograd && impl.autograd->requires_grad && !impl.autograd->grad_fn)
+    fail("a leaf Variable that requires grad is being used in an in-place operation.");
+}
+
+uint64_t add_tensor_hook(const Tensor& t, TensorHook hook) {
+  if (!t.requires_grad()) fail("cannot register a hook on a tensor that doesn't require gradient");
+  const uint64_t id = next_hook_id();
+  if (const Ref<Node> fn = t.grad_fn())
+    hooks_of(*fn).tensor_pre.push_back({t.impl()->autograd->slot, id, std::move(hook)});
+  else
+    meta_of(t).hooks.emplace_back(id, std::move(hook));
+  return id;
+}
+
+void remove_tensor_hook(const Tensor& t, uint64_t id) {
+  if (const Ref<Node> fn = t.grad_fn(); fn && fn->hooks)
+    std::erase_if(fn->hooks->tensor_pre, [&](const auto& h) { return h.id == id; });
+  if (t.impl()->autograd) std::erase_if(t.impl()->autograd->hooks, [&](const auto& h) { return h.first == id; });
+}
+
+void retain_grad(const Tensor& t) {
+  if (!t.requires_grad()) fail("can't retain_grad on Tensor that has requires_grad=False");
+  const Ref<Node> fn = t.grad_fn();
+  if (!fn) return;
+  AutogradMeta& meta = meta_of(t);
+  if (meta.retains_grad) return;
+  meta.retains_grad = true;
+  hooks_of(*fn).retain.emplace_back(meta.slot, t.impl());
+}
+
+}  // namespace autograd
+
+void forget_retained(TensorImpl& t) {
+  if (!t.autograd->retains_grad || !t.autograd->grad_fn || !t.autograd->grad_fn->hooks) return;
+  std::erase_if(t.autograd->grad_fn->hooks->retain, [&](const auto& entry) { return entry.second == &t; });
+}
+
+}  // namespace rushlight

@@ -1,0 +1,43 @@
+// Hooks of a node; most nodes have none and pay one pointer for them.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "rushlight/autograd.h"
+
+namespace rushlight {
+
+struct NodeHooks {
+  struct TensorPre {
+    uint32_t slot;
+    uint64_t id;
+    TensorHook hook;
+  };
+  // Called with the gradients that arrive; may replace them.
+  using Pre = std::function<void(std::vector<Tensor>& grads)>;
+  // Called with the gradients that leave and those that arrived; may replace the former.
+  using Post = std::function<void(std::vector<Tensor>& out, const std::vector<Tensor>& grads)>;
+
+  std::vector<TensorPre> tensor_pre;
+  std::vector<std::pair<uint64_t, Pre>> pre;
+  std::vector<std::pair<uint64_t, Post>> post;
+  std::vector<std::pair<uint32_t, TensorImpl*>> retain;  // weak; a dying tensor takes itself out
+};
+
+uint64_t next_hook_id();
+NodeHooks& hooks_of(Node& node);
+
+// A sequence number greater than `other` and than all that this thread has given.
+uint64_t sequence_above(uint64_t other);
+// The accumulator of a leaf, made if there is none.
+Ref<Node> accumulator_of(const Tensor& leaf);
+
+namespace autograd {
+// The history of a saved result of `owner`, while its derivative runs.
+void set_history_of_saved(const Tensor& result, Node& owner, uint32_t slot);
+// Cuts a tensor off its history (Tensor.detach_).
+void detach_(const Tensor& tensor);
+}  // namespace autograd
+
+}  // namespace rushlight

@@ -1,0 +1,107 @@
+#include "rushlight/tensor.h"
+
+#include <new>
+
+#include "layout/layout.h"
+#include "rushlight/autograd.h"
+#include "rushlight/memory.h"
+
+namespace rushlight {
+
+TensorImpl* TensorImpl::create(Ref<Storage> storage, DType dtype, IntSpan sizes, IntSpan strides, int64_t offset) {
+  TensorImpl* t = new (allocate(sizeof(TensorImpl))) TensorImpl;
+  t->version = &storage->version();
+  t->storage = std::move(storage);
+  t->dtype = dtype;
+  t->inference = InferenceMode::enabled();
+  t->set_geometry(sizes, strides, offset);
+  return t;
+}
+
+TensorImpl* TensorImpl::create_contiguous(Ref<Storage> storage, DType dtype, IntSpan sizes, int64_t numel) {
+  const int32_t n = static_cast<int32_t>(sizes.size());
+  if (n > kInlineDims) return create(std::move(storage), dtype, sizes, layout::contiguous_strides(sizes), 0);
+  TensorImpl* t = new (allocate(sizeof(TensorImpl))) TensorImpl;
+  t->version = &storage->version();
+  t->storage = std::move(storage);
+  t->dtype = dtype;
+  t->inference = InferenceMode::enabled();
+  t->ndim_ = n;
+  t->numel = numel;
+  int64_t step = 1;
+  for (int32_t i = n - 1; i >= 0; --i) {
+    t->inline_[i] = sizes[i];
+    t->inline_[n + i] = step;
+    step = static_cast<int64_t>(static_cast<uint64_t>(step) * static_cast<uint64_t>(sizes[i] > 0 ? sizes[i] : 1));
+  }
+  return t;
+}
+
+void TensorImpl::set_geometry(IntSpan sizes, IntSpan strides, int64_t new_offset) {
+  if (static_cast<int64_t>(sizes.size()) > kMaxDims) [[unlikely]]
+    fail("tensors have at most ", kMaxDims, " dimensions, got ", sizes.size());
+  const int32_t n = static_cast<int32_t>(sizes.size());
+  int64_t* dims = n <= kInlineDims ? inline_ : new int64_t[2 * static_cast<size_t>(n)];
+  uint64_t count = 1;  // overflows only where some size is 0
+  // The arguments may point into this very object.
+  int64_t copy[2 * kMaxDims];
+  for (int32_t i = 0; i < n; ++i) {
+    copy[i] = sizes[i];
+    copy[n + i] = strides[i];
+    count *= static_cast<uint64_t>(sizes[i]);
+  }
+  if (n) std::memcpy(dims, copy, 2 * sizeof(int64_t) * static_cast<size_t>(n));
+  if (dims_ != inline_) delete[] dims_;
+  dims_ = dims;
+  ndim_ = n;
+  offset = new_offset;
+  numel = static_cast<int64_t>(count);
+  refresh_contiguous();
+}
+
+void TensorImpl::refresh_contiguous() { contiguous = layout::is_contiguous(sizes(), strides(), numel); }
+
+void forget_retained(TensorImpl& t);  // autograd/history.cpp
+
+void TensorImpl::destroy() {
+  if (autograd) [[unlikely]] {
+    forget_retained(*this);
+    delete autograd;
+  }
+  if (base) base->release();
+  if (dims_ != inline_) delete[] dims_;
+  if (version != &storage->version() && version->owners.fetch_sub(1) == 1) delete version;
+  this->~TensorImpl();
+  deallocate(this, sizeof(TensorImpl));
+}
+
+Tensor share(const Tensor& t) {
+  TensorImpl* impl = TensorImpl::create(t.storage(), t.dtype(), t.sizes(), t.strides(), t.storage_offset());
+  impl->version = t.impl()->version;
+  impl->inference = t.impl()->inference;
+  if (impl->version != &t.storage()->version()) impl->version->owners.fetch_add(1);
+  return Tensor::adopt(impl);
+}
+
+int64_t wrap_dim(int64_t dim, int64_t ndim) {
+  const int64_t n = ndim > 0 ? ndim : 1;
+  if (dim < -n || dim >= n)
+    fail<IndexError>("Dimension out of range (expected to be in range of [", -n, ", ", n - 1, "], but got ", dim, ")");
+  return dim < 0 ? dim + n : dim;
+}
+
+int64_t Tensor::size(int64_t d) const {
+  if (dim() == 0) fail<IndexError>("Dimension specified as ", d, " but tensor has no dimensions");
+  return sizes()[wrap_dim(d, dim())];
+}
+
+int64_t Tensor::stride(int64_t d) const {
+  if (dim() == 0) fail<IndexError>("Dimension specified as ", d, " but tensor has no dimensions");
+  return strides()[wrap_dim(d, dim())];
+}
+
+bool Tensor::is_non_overlapping_and_dense() const {
+  return is_contiguous() || layout::is_non_overlapping_and_dense(sizes(), strides());
+}
+
+}  // namespace rushlight

@@ -1,0 +1,418 @@
+// Elementwise functions of two operands, compiled once per instruction set.
+#include <type_traits>
+
+#include "cpu/loops.h"
+#include "cpu/vmath.h"
+
+namespace rushlight::cpu::RL_ISA {
+namespace {
+
+template <class T>
+inline constexpr bool kIsFloat = std::is_floating_point_v<T>;
+
+// Complex arithmetic without the NaN recovery of std::complex, which no loop over it could vectorise.
+template <class R>
+struct Complex {
+  R re, im;
+};
+template <class T>
+inline constexpr bool kIsComplex = false;
+template <class R>
+inline constexpr bool kIsComplex<Complex<R>> = true;
+
+// Integers wrap: arithmetic on the unsigned type of at least the same width.
+template <class T>
+using Wrap = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+
+struct AddF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsComplex<T>)
+      return {a.re + b.re, a.im + b.im};
+    else if constexpr (std::is_same_v<T, bool>)
+      return a | b;
+    else if constexpr (kIsFloat<T>)
+      return a + b;
+    else
+      return static_cast<T>(static_cast<Wrap<T>>(a) + static_cast<Wrap<T>>(b));
+  }
+};
+struct SubF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsComplex<T>)
+      return {a.re - b.re, a.im - b.im};
+    else if constexpr (kIsFloat<T>)
+      return a - b;
+    else
+      return static_cast<T>(static_cast<Wrap<T>>(a) - static_cast<Wrap<T>>(b));
+  }
+};
+struct MulF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsComplex<T>)
+      return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+    else if constexpr (std::is_same_v<T, bool>)
+      return a & b;
+    else if constexpr (kIsFloat<T>)
+      return a * b;
+    else
+      return static_cast<T>(static_cast<Wrap<T>>(a) * static_cast<Wrap<T>>(b));
+  }
+};
+template <class R>
+RL_INLINE R magnitude(R x) {
+  if constexpr (sizeof(R) == 4)
+    return __builtin_fabsf(x);
+  else
+    return __builtin_fabs(x);
+}
+struct DivF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsComplex<T>) {
+      // Smith's method: scale by the larger part, so that squares do not overflow.
+      using R = decltype(a.re);
+      const R re = magnitude(b.re), im = magnitude(b.im);
+      if (re >= im) {
+        if (re == 0 && im == 0) return {a.re / re, a.im / im};
+        const R ratio = b.im / b.re, scale = R(1) / (b.re + b.im * ratio);
+        return {(a.re + a.im * ratio) * scale, (a.im - a.re * ratio) * scale};
+      }
+      const R ratio = b.re / b.im, scale = R(1) / (b.re * ratio + b.im);
+      return {(a.re * ratio + a.im) * scale, (a.im * ratio - a.re) * scale};
+    } else {
+      return a / b;
+    }
+  }
+};
+// Integer division by zero was refused before; -2^63 / -1 wraps.
+template <class T>
+RL_INLINE T quotient(T a, T b) {
+  if (b == T(0)) return T(0);
+  if constexpr (std::is_signed_v<T>)
+    if (b == T(-1)) return static_cast<T>(Wrap<T>(0) - static_cast<Wrap<T>>(a));
+  return static_cast<T>(a / b);
+}
+template <class T>
+RL_INLINE T rest(T a, T b) {
+  if (b == T(0)) return T(0);
+  if constexpr (std::is_signed_v<T>)
+    if (b == T(-1)) return T(0);
+  return static_cast<T>(a % b);
+}
+RL_INLINE float fmod_of(float a, float b) { return __builtin_fmodf(a, b); }
+RL_INLINE double fmod_of(double a, double b) { return __builtin_fmod(a, b); }
+RL_INLINE float trunc_of(float a) { return __builtin_truncf(a); }
+RL_INLINE double trunc_of(double a) { return __builtin_trunc(a); }
+RL_INLINE float floor_of(float a) { return __builtin_floorf(a); }
+RL_INLINE double floor_of(double a) { return __builtin_floor(a); }
+RL_INLINE float copysign_of(float a, float b) { return __builtin_copysignf(a, b); }
+RL_INLINE double copysign_of(double a, double b) { return __builtin_copysign(a, b); }
+
+struct DivTruncF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsFloat<T>)
+      return trunc_of(a / b);
+    else
+      return quotient(a, b);
+  }
+};
+struct FloorDivideF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsFloat<T>) {
+      // Python's floor division: exact even where a / b rounds up to an integer.
+      if (b == T(0)) return a / b;
+      const T mod = fmod_of(a, b);
+      T div = (a - mod) / b;
+      if (mod != T(0) && (b < T(0)) != (mod < T(0))) div -= T(1);
+      if (div == T(0)) return copysign_of(T(0), a / b);
+      const T floored = floor_of(div);
+      return div - floored > T(0.5) ? floored + T(1) : floored;
+    } else {
+      const T q = quotient(a, b);
+      if constexpr (std::is_signed_v<T>)
+        if (rest(a, b) != 0 && ((a < 0) != (b < 0))) return static_cast<T>(q - 1);
+      return q;
+    }
+  }
+};
+struct RemainderF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsFloat<T>) {
+      const T mod = fmod_of(a, b);
+      return mod != T(0) && ((b < T(0)) != (mod < T(0))) ? mod + b : mod;
+    } else {
+      const T r = rest(a, b);
+      if constexpr (std::is_signed_v<T>)
+        if (r != 0 && ((r < 0) != (b < 0))) return static_cast<T>(r + b);
+      return r;
+    }
+  }
+};
+struct FmodF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsFloat<T>)
+      return fmod_of(a, b);
+    else
+      return rest(a, b);
+  }
+};
+struct IntPowF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (std::is_signed_v<T>)
+      if (b < 0) {
+        if (a == 1) return 1;
+        if (a == -1) return (b & 1) ? T(-1) : T(1);
+        return 0;
+      }
+    Wrap<T> result = 1, base = static_cast<Wrap<T>>(a);
+    for (auto e = static_cast<std::make_unsigned_t<T>>(b); e; e = static_cast<decltype(e)>(e >> 1)) {
+      if (e & 1) result *= base;
+      base *= base;
+    }
+    return static_cast<T>(result);
+  }
+};
+struct MaximumF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsFloat<T>)
+      return a != a ? a : (a > b ? a : b);  // a NaN b wins the comparison by losing it
+    else
+      return a > b ? a : b;
+  }
+};
+struct MinimumF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsFloat<T>)
+      return a != a ? a : (a < b ? a : b);
+    else
+      return a < b ? a : b;
+  }
+};
+struct FmaxF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsFloat<T>)
+      return b != b ? a : (a > b ? a : b);
+    else
+      return a > b ? a : b;
+  }
+};
+struct FminF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    if constexpr (kIsFloat<T>)
+      return b != b ? a : (a < b ? a : b);
+    else
+      return a < b ? a : b;
+  }
+};
+
+#define RL_COMPARE(Name, op)              \
+  struct Name##F {                        \
+    template <class T>                    \
+    RL_INLINE static bool call(T a, T b) { \
+      return a op b;                      \
+    }                                     \
+  };
+RL_COMPARE(Lt, <)
+RL_COMPARE(Le, <=)
+RL_COMPARE(Gt, >)
+RL_COMPARE(Ge, >=)
+#undef RL_COMPARE
+struct EqF {
+  template <class T>
+  RL_INLINE static bool call(T a, T b) {
+    if constexpr (kIsComplex<T>)
+      return (a.re == b.re) & (a.im == b.im);
+    else
+      return a == b;
+  }
+};
+struct NeF {
+  template <class T>
+  RL_INLINE static bool call(T a, T b) {
+    return !EqF::call(a, b);
+  }
+};
+template <class T>
+RL_INLINE bool truth(T a) {
+  if constexpr (kIsComplex<T>)
+    return (a.re != 0) | (a.im != 0);
+  else
+    return a != T(0);
+}
+struct LogicalAndF {
+  template <class T>
+  RL_INLINE static bool call(T a, T b) {
+    return truth(a) & truth(b);
+  }
+};
+struct LogicalOrF {
+  template <class T>
+  RL_INLINE static bool call(T a, T b) {
+    return truth(a) | truth(b);
+  }
+};
+struct LogicalXorF {
+  template <class T>
+  RL_INLINE static bool call(T a, T b) {
+    return truth(a) != truth(b);
+  }
+};
+#define RL_BITWISE(Name, op)            \
+  struct Name##F {                      \
+    template <class T>                  \
+    RL_INLINE static T call(T a, T b) { \
+      return static_cast<T>(a op b);    \
+    }                                   \
+  };
+RL_BITWISE(BitwiseAnd, &)
+RL_BITWISE(BitwiseOr, |)
+RL_BITWISE(BitwiseXor, ^)
+#undef RL_BITWISE
+struct LeftShiftF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    constexpr int bits = 8 * sizeof(T);
+    if (static_cast<std::make_unsigned_t<T>>(b) >= bits) return 0;
+    return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) << b);
+  }
+};
+struct RightShiftF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    constexpr int bits = 8 * sizeof(T);
+    const bool big = static_cast<std::make_unsigned_t<T>>(b) >= bits;
+    return static_cast<T>(a >> (big ? bits - 1 : b)) & (big && std::is_unsigned_v<T> ? T(0) : T(~T(0)));
+  }
+};
+
+template <class F, class Out, class In>
+void simple(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  binary_loop<Out, In>(data, strides, n, [](In a, In b) __attribute__((always_inline)) -> Out { return F::call(a, b); });
+}
+
+template <class F, class In>
+using Result = std::conditional_t<std::is_same_v<decltype(F::call(In(), In())), bool>, bool, In>;
+
+template <class F, class... T>
+void fill(ElementwiseTable& t, BinaryOp op, DType first) {
+  Loop* row = t.binary[static_cast<int>(op)] + static_cast<int>(first);
+  ((*row++ = simple<F, Result<F, T>, T>), ...);
+}
+template <class F>
+void fill_integers(ElementwiseTable& t, BinaryOp op) {
+  fill<F, uint8_t, int8_t, int16_t, int32_t, int64_t>(t, op, DType::UInt8);
+}
+template <class F>
+void fill_floats(ElementwiseTable& t, BinaryOp op) {
+  fill<F, float, double>(t, op, DType::Float32);
+}
+template <class F>
+void fill_complex(ElementwiseTable& t, BinaryOp op) {
+  fill<F, Complex<float>, Complex<double>>(t, op, DType::Complex64);
+}
+template <class F>
+void fill_bool(ElementwiseTable& t, BinaryOp op) {
+  fill<F, bool>(t, op, DType::Bool);
+}
+
+template <class T>
+void add_scaled(char* const* data, const int64_t* strides, int64_t n, const void* params) {
+  const T scale = *static_cast<const T*>(params);
+  binary_loop<T, T>(data, strides, n, [=](T a, T b) __attribute__((always_inline)) -> T {
+    return AddF::call(a, MulF::call(scale, b));
+  });
+}
+
+#define RL_VECTOR_BINARY(Name, function)                                                                         \
+  template <class T>                                                                                             \
+  void vector_##Name(char* const* data, const int64_t* strides, int64_t n, const void*) {                        \
+    vector_binary_loop<T>(data, strides, n, [](Vec<T> a, Vec<T> b)                                               \
+                                                __attribute__((always_inline)) { return RL_ISA::function(a, b); }); \
+  }
+RL_VECTOR_BINARY(Pow, pow)
+RL_VECTOR_BINARY(Atan2, atan2)
+
+}  // namespace
+
+void fill_binary(ElementwiseTable& t) {
+  fill_bool<AddF>(t, BinaryOp::Add);
+  fill_integers<AddF>(t, BinaryOp::Add);
+  fill_floats<AddF>(t, BinaryOp::Add);
+  fill_complex<AddF>(t, BinaryOp::Add);
+  fill_integers<SubF>(t, BinaryOp::Sub);
+  fill_floats<SubF>(t, BinaryOp::Sub);
+  fill_complex<SubF>(t, BinaryOp::Sub);
+  fill_bool<MulF>(t, BinaryOp::Mul);
+  fill_integers<MulF>(t, BinaryOp::Mul);
+  fill_floats<MulF>(t, BinaryOp::Mul);
+  fill_complex<MulF>(t, BinaryOp::Mul);
+  fill_floats<DivF>(t, BinaryOp::Div);
+  fill_complex<DivF>(t, BinaryOp::Div);
+  fill_integers<DivTruncF>(t, BinaryOp::DivTrunc);
+  fill_floats<DivTruncF>(t, BinaryOp::DivTrunc);
+  fill_integers<FloorDivideF>(t, BinaryOp::FloorDivide);
+  fill_floats<FloorDivideF>(t, BinaryOp::FloorDivide);
+  fill_integers<RemainderF>(t, BinaryOp::Remainder);
+  fill_floats<RemainderF>(t, BinaryOp::Remainder);
+  fill_integers<FmodF>(t, BinaryOp::Fmod);
+  fill_floats<FmodF>(t, BinaryOp::Fmod);
+  fill_integers<IntPowF>(t, BinaryOp::Pow);
+  t.binary[static_cast<int>(BinaryOp::Pow)][static_cast<int>(DType::Float32)] = vector_Pow<float>;
+  t.binary[static_cast<int>(BinaryOp::Pow)][static_cast<int>(DType::Float64)] = vector_Pow<double>;
+  t.binary[static_cast<int>(BinaryOp::Atan2)][static_cast<int>(DType::Float32)] = vector_Atan2<float>;
+  t.binary[static_cast<int>(BinaryOp::Atan2)][static_cast<int>(DType::Float64)] = vector_Atan2<double>;
+#define RL_ORDERED(Name)                       \
+  fill_bool<Name##F>(t, BinaryOp::Name);       \
+  fill_integers<Name##F>(t, BinaryOp::Name);   \
+  fill_floats<Name##F>(t, BinaryOp::Name);
+  RL_ORDERED(Maximum)
+  RL_ORDERED(Minimum)
+  RL_ORDERED(Fmax)
+  RL_ORDERED(Fmin)
+  RL_ORDERED(Lt)
+  RL_ORDERED(Le)
+  RL_ORDERED(Gt)
+  RL_ORDERED(Ge)
+#define RL_ANY(Name)                         \
+  RL_ORDERED(Name)                           \
+  fill_complex<Name##F>(t, BinaryOp::Name);
+  RL_ANY(Eq)
+  RL_ANY(Ne)
+  RL_ANY(LogicalAnd)
+  RL_ANY(LogicalOr)
+  RL_ANY(LogicalXor)
+#define RL_BITS(Name)                    \
+  fill_bool<Name##F>(t, BinaryOp::Name); \
+  fill_integers<Name##F>(t, BinaryOp::Name);
+  RL_BITS(BitwiseAnd)
+  RL_BITS(BitwiseOr)
+  RL_BITS(BitwiseXor)
+  fill_integers<LeftShiftF>(t, BinaryOp::LeftShift);
+  fill_integers<RightShiftF>(t, BinaryOp::RightShift);
+#undef RL_ORDERED
+#undef RL_ANY
+#undef RL_BITS
+  t.add_scaled[static_cast<int>(DType::UInt8)] = add_scaled<uint8_t>;
+  t.add_scaled[static_cast<int>(DType::Int8)] = add_scaled<int8_t>;
+  t.add_scaled[static_cast<int>(DType::Int16)] = add_scaled<int16_t>;
+  t.add_scaled[static_cast<int>(DType::Int32)] = add_scaled<int32_t>;
+  t.add_scaled[static_cast<int>(DType::Int64)] = add_scaled<int64_t>;
+  t.add_scaled[static_cast<int>(DType::Float32)] = add_scaled<float>;
+  t.add_scaled[static_cast<int>(DType::Float64)] = add_scaled<double>;
+  t.add_scaled[static_cast<int>(DType::Complex64)] = add_scaled<Complex<float>>;
+  t.add_scaled[static_cast<int>(DType::Complex128)] = add_scaled<Complex<double>>;
+}
+
+}  // namespace rushlight::cpu::RL_ISA

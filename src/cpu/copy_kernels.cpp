@@ -1,0 +1,157 @@
+// Copies, conversions between all dtypes and selection, compiled once per instruction set.
+#include <type_traits>
+
+#include "cpu/loops.h"
+
+namespace rushlight::cpu::RL_ISA {
+namespace {
+
+template <class R>
+struct Complex {
+  R re, im;
+};
+struct Bytes16 {
+  uint64_t low, high;
+};
+template <class T>
+inline constexpr bool kIsComplex = false;
+template <class R>
+inline constexpr bool kIsComplex<Complex<R>> = true;
+template <class T>
+inline constexpr bool kIsHalf = std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>;
+
+template <class To, class From>
+RL_INLINE To convert(From x) {
+  if constexpr (std::is_same_v<To, From>) {
+    return x;
+  } else if constexpr (kIsComplex<To>) {
+    using R = decltype(To().re);
+    if constexpr (kIsComplex<From>)
+      return {static_cast<R>(x.re), static_cast<R>(x.im)};
+    else
+      return {convert<R>(x), R(0)};
+  } else if constexpr (kIsComplex<From>) {
+    if constexpr (std::is_same_v<To, bool>)
+      return (x.re != 0) | (x.im != 0);
+    else
+      return convert<To>(x.re);
+  } else if constexpr (kIsHalf<From>) {
+    return convert<To>(From::to_float(x.bits));
+  } else if constexpr (kIsHalf<To>) {
+    To h;
+    h.bits = To::from_float(static_cast<float>(x));
+    return h;
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return x != From(0);
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 4) {
+    // Through int32, so that values out of range wrap instead of being undefined.
+    return static_cast<To>(static_cast<int32_t>(x));
+  } else {
+    return static_cast<To>(x);
+  }
+}
+
+template <class To, class From>
+void cast_loop(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  if (strides[1] == 0) {
+    const To value = convert<To>(at<From>(data[1], 0));
+    for (int64_t i = 0; i < n; ++i) at<To>(data[0], i * strides[0]) = value;
+    return;
+  }
+  unary_loop<To, From>(data, strides, n, [](From x) __attribute__((always_inline)) -> To { return convert<To>(x); });
+}
+
+template <class From>
+void fill_casts_from(ElementwiseTable& t, DType from) {
+  Loop* row = t.cast[static_cast<int>(from)];
+  row[static_cast<int>(DType::Bool)] = cast_loop<bool, From>;
+  row[static_cast<int>(DType::UInt8)] = cast_loop<uint8_t, From>;
+  row[static_cast<int>(DType::Int8)] = cast_loop<int8_t, From>;
+  row[static_cast<int>(DType::Int16)] = cast_loop<int16_t, From>;
+  row[static_cast<int>(DType::Int32)] = cast_loop<int32_t, From>;
+  row[static_cast<int>(DType::Int64)] = cast_loop<int64_t, From>;
+  row[static_cast<int>(DType::Float16)] = cast_loop<float16, From>;
+  row[static_cast<int>(DType::BFloat16)] = cast_loop<bfloat16, From>;
+  row[static_cast<int>(DType::Float32)] = cast_loop<float, From>;
+  row[static_cast<int>(DType::Float64)] = cast_loop<double, From>;
+  row[static_cast<int>(DType::Complex64)] = cast_loop<Complex<float>, From>;
+  row[static_cast<int>(DType::Complex128)] = cast_loop<Complex<double>, From>;
+  row[static_cast<int>(DType::UInt16)] = cast_loop<uint16_t, From>;
+  row[static_cast<int>(DType::UInt32)] = cast_loop<uint32_t, From>;
+  row[static_cast<int>(DType::UInt64)] = cast_loop<uint64_t, From>;
+}
+
+template <class T>
+void copy_loop(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  if (strides[0] == sizeof(T) && strides[1] == sizeof(T)) {
+    __builtin_memmove(data[0], data[1], static_cast<size_t>(n) * sizeof(T));
+    return;
+  }
+  cast_loop<T, T>(data, strides, n, nullptr);
+}
+
+template <class T>
+void where_loop(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  const int64_t so = strides[0], sc = strides[1], sa = strides[2], sb = strides[3];
+  if (so == sizeof(T) && sc == 1 && (sa == sizeof(T) || sa == 0) && (sb == sizeof(T) || sb == 0)) {
+    T* o = reinterpret_cast<T*>(data[0]);
+    const uint8_t* c = reinterpret_cast<const uint8_t*>(data[1]);
+    const T* a = reinterpret_cast<const T*>(data[2]);
+    const T* b = reinterpret_cast<const T*>(data[3]);
+    if (sa && sb) {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) {
+        const T x = a[i], y = b[i];
+        o[i] = c[i] ? x : y;
+      }
+    } else if (sa) {
+      const T y = *b;
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) {
+        const T x = a[i];
+        o[i] = c[i] ? x : y;
+      }
+    } else {
+      const T x = *a;
+      for (int64_t i = 0; i < n; ++i) {
+        const T y = sb ? b[i] : *b;
+        o[i] = c[i] ? x : y;
+      }
+    }
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i)
+    at<T>(data[0], i * so) = at<uint8_t>(data[1], i * sc) ? at<T>(data[2], i * sa) : at<T>(data[3], i * sb);
+}
+
+}  // namespace
+
+void fill_copy(ElementwiseTable& t) {
+  fill_casts_from<bool>(t, DType::Bool);
+  fill_casts_from<uint8_t>(t, DType::UInt8);
+  fill_casts_from<int8_t>(t, DType::Int8);
+  fill_casts_from<int16_t>(t, DType::Int16);
+  fill_casts_from<int32_t>(t, DType::Int32);
+  fill_casts_from<int64_t>(t, DType::Int64);
+  fill_casts_from<float16>(t, DType::Float16);
+  fill_casts_from<bfloat16>(t, DType::BFloat16);
+  fill_casts_from<float>(t, DType::Float32);
+  fill_casts_from<double>(t, DType::Float64);
+  fill_casts_from<Complex<float>>(t, DType::Complex64);
+  fill_casts_from<Complex<double>>(t, DType::Complex128);
+  fill_casts_from<uint16_t>(t, DType::UInt16);
+  fill_casts_from<uint32_t>(t, DType::UInt32);
+  fill_casts_from<uint64_t>(t, DType::UInt64);
+  t.copy[0] = copy_loop<uint8_t>;
+  t.copy[1] = copy_loop<uint16_t>;
+  t.copy[2] = copy_loop<uint32_t>;
+  t.copy[3] = copy_loop<uint64_t>;
+  t.copy[4] = copy_loop<Bytes16>;
+  t.where[0] = where_loop<uint8_t>;
+  t.where[1] = where_loop<uint16_t>;
+  t.where[2] = where_loop<uint32_t>;
+  t.where[3] = where_loop<uint64_t>;
+  t.where[4] = where_loop<Bytes16>;
+}
+
+}  // namespace rushlight::cpu::RL_ISA

@@ -1,0 +1,82 @@
+// Kernels of reductions, softmax and scans: blocks of work on raw memory, one copy per instruction set.
+#pragma once
+
+#include "cpu/kernels.h"
+
+namespace rushlight::cpu {
+
+enum class ReduceOp : uint8_t { Sum, Prod, Max, Min, Any, All, ArgMax, ArgMin, SumSquares, SumAbs, Moments, Count };
+inline constexpr int kReduceCount = static_cast<int>(ReduceOp::Count);
+
+// Accumulator of ReduceOp::Moments; m2: the sum of squared distances from the mean.
+struct Moments {
+  double count, mean, m2;
+};
+
+// Outputs that one call of a kernel over columns may have.
+inline constexpr int64_t kReduceColumns = 1024;
+
+// Reduces n >= 1 elements, `stride` bytes apart, to each of `outputs` accumulators; output j begins at
+// in + j * output_stride.
+struct ReduceBlock {
+  const char* in;
+  int64_t outputs, output_stride;
+  int64_t n, stride;
+  char* acc;
+  int64_t* index = nullptr;  // ArgMax and ArgMin: where the element stands, counted from `first`
+  int64_t first = 0;
+};
+
+struct ReduceKernel {
+  void (*rows)(const ReduceBlock&) = nullptr;  // one output after the other
+  void (*cols)(const ReduceBlock&) = nullptr;  // all outputs (at most kReduceColumns) at once, row by row
+  // acc[j] becomes acc[j] and other[j] together; the elements of acc come first.
+  void (*combine)(char* acc, const char* other, int64_t* index, const int64_t* other_index, int64_t n) = nullptr;
+  DType acc = DType::Undefined;  // Undefined: Moments
+  int64_t acc_size = 0;
+};
+
+// softmax_rows: `rows` runs of n contiguous elements. softmax_cols: `rows` columns, side by side, of n elements that lie
+// `stride` elements apart.
+struct SoftmaxBlock {
+  const char* in;
+  char* out;
+  int64_t rows, n, stride;
+  bool log;
+};
+
+// Running sums or products, of `rows` runs or columns as above. Half types accumulate in float, float in double.
+struct ScanBlock {
+  const char* in;
+  char* out;
+  int64_t rows, n, stride;
+};
+
+struct ScanKernel {
+  void (*rows)(const ScanBlock&) = nullptr;
+  void (*cols)(const ScanBlock&) = nullptr;
+};
+
+struct ReduceTable {
+  ReduceKernel reduce[kReduceCount][kNumComputeDTypes];
+  void (*softmax_rows[kNumComputeDTypes])(const SoftmaxBlock&) = {};
+  void (*softmax_cols[kNumComputeDTypes])(const SoftmaxBlock&) = {};
+  ScanKernel cumsum[kNumComputeDTypes], cumprod[kNumComputeDTypes];
+};
+
+const ReduceTable& reductions();
+
+#define RL_DECLARE_FILL(isa)       \
+  namespace isa {                  \
+  void fill_reduce(ReduceTable&);  \
+  void fill_softmax(ReduceTable&); \
+  void fill_scan(ReduceTable&);    \
+  }
+RL_DECLARE_FILL(generic)
+RL_DECLARE_FILL(v2)
+RL_DECLARE_FILL(v3)
+RL_DECLARE_FILL(v4)
+RL_DECLARE_FILL(neon)
+#undef RL_DECLARE_FILL
+
+}  // namespace rushlight::cpu

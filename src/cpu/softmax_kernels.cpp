@@ -1,0 +1,221 @@
+// softmax and log_softmax of blocks, compiled once per instruction set.
+#include "cpu/reduce_kernels.h"
+#include "cpu/reduce_loops.h"
+#include "cpu/vmath.h"
+
+namespace rushlight::cpu::RL_ISA {
+namespace {
+
+template <class T>
+RL_INLINE T lane_sum(Vec<T> a) {
+  return reduce_lanes(a, [](auto p, auto q) __attribute__((always_inline)) { return p + q; });
+}
+
+// The sum of exp(x - shift); Store: out = exp(x - shift).
+template <bool Store, class T>
+RL_INLINE T exp_and_sum(T* out, const T* x, int64_t n, T shift) {
+  using V = Vec<T>;
+  constexpr int64_t width = V::size;
+  const V m(shift);
+  V sum[4] = {T(0), T(0), T(0), T(0)};
+  int64_t i = 0;
+  for (; i + 4 * width <= n; i += 4 * width)
+    for (int k = 0; k < 4; ++k) {
+      const V e = exp(V::load(x + i + k * width) - m);
+      if constexpr (Store) e.store(out + i + k * width);
+      sum[k] += e;
+    }
+  for (; i + width <= n; i += width) {
+    const V e = exp(V::load(x + i) - m);
+    if constexpr (Store) e.store(out + i);
+    sum[0] += e;
+  }
+  if (i < n) {
+    // exp(-inf) = 0 in the lanes beyond the end
+    const V e = exp(load_tail<T>(x + i, n - i, -kInfinity<T>) - m);
+    if constexpr (Store) e.store_first(out + i, n - i);
+    sum[1] += e;
+  }
+  return lane_sum((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+template <class T>
+RL_INLINE T log1(T x) {
+  return log(Vec<T>(x))[0];
+}
+
+template <class T>
+RL_INLINE void shift_run(T* out, const T* x, int64_t n, T a, T b) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - a) - b;
+}
+template <class T>
+RL_INLINE void scale_run(T* out, const T* x, int64_t n, T factor) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] * factor;
+}
+
+// Rows that fit one register.
+template <class T>
+void softmax_short_rows(const SoftmaxBlock& b) {
+  using V = Vec<T>;
+  for (int64_t r = 0; r < b.rows; ++r) {
+    const V x = load_tail<T>(reinterpret_cast<const T*>(b.in) + r * b.n, b.n, -kInfinity<T>);
+    T* out = reinterpret_cast<T*>(b.out) + r * b.n;
+    T largest = reduce_lanes(x, [](auto p, auto q) __attribute__((always_inline)) { return p > q ? p : q; });
+    if (any(x != x)) largest = kNaN<T>;
+    const V shifted = x - V(largest), e = exp(shifted);
+    const T sum = lane_sum(e);
+    (b.log ? shifted - V(log1(sum)) : e * V(T(1) / sum)).store_first(out, b.n);
+  }
+}
+
+template <class T>
+void softmax_rows(const SoftmaxBlock& b) {
+  if (b.n < Vec<T>::size) return softmax_short_rows<T>(b);
+  for (int64_t r = 0; r < b.rows; ++r) {
+    const T* x = reinterpret_cast<const T*>(b.in) + r * b.n;
+    T* out = reinterpret_cast<T*>(b.out) + r * b.n;
+    const T largest = extreme_run<true>(x, b.n);
+    if (b.log) {
+      const T sum = exp_and_sum<false>(out, x, b.n, largest);
+      shift_run(out, x, b.n, largest, log1(sum));
+    } else {
+      const T sum = exp_and_sum<true>(out, x, b.n, largest);
+      scale_run(out, out, b.n, T(1) / sum);
+    }
+  }
+}
+
+inline constexpr int64_t kBuffer = 512;
+
+template <class H>
+RL_INLINE void to_half(H* to, const float* from, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) to[i].bits = H::from_float(from[i]);
+}
+
+// Half precision goes through a small buffer; exp is taken again instead of keeping a row of floats.
+template <class H>
+void softmax_half_rows(const SoftmaxBlock& b) {
+  float buffer[kBuffer];
+  for (int64_t r = 0; r < b.rows; ++r) {
+    const H* x = reinterpret_cast<const H*>(b.in) + r * b.n;
+    H* out = reinterpret_cast<H*>(b.out) + r * b.n;
+    auto pieces = [&](auto f) __attribute__((always_inline)) {
+      for (int64_t i = 0; i < b.n; i += kBuffer) {
+        const int64_t m = b.n - i < kBuffer ? b.n - i : kBuffer;
+        widen_run(buffer, x + i, m);
+        f(i, m);
+      }
+    };
+    float largest = -kInfinity<float>, sum = 0;
+    pieces([&](int64_t, int64_t m) __attribute__((always_inline)) {
+      const float v = extreme_run<true>(buffer, m);
+      largest = v > largest || v != v ? v : largest;
+    });
+    pieces([&](int64_t, int64_t m) __attribute__((always_inline)) {
+      sum += exp_and_sum<false>(buffer, buffer, m, largest);
+    });
+    const float factor = 1.0f / sum, log_sum = log1(sum);
+    pieces([&](int64_t i, int64_t m) __attribute__((always_inline)) {
+      if (b.log) {
+        shift_run(buffer, buffer, m, largest, log_sum);
+      } else {
+        exp_and_sum<true>(buffer, buffer, m, largest);
+        scale_run(buffer, buffer, m, factor);
+      }
+      to_half(out + i, buffer, m);
+    });
+  }
+}
+
+// ---- columns: strips that stay in the cache over the three passes
+inline constexpr int64_t kStrip = 256;
+
+template <class T>
+RL_INLINE const ComputeOf<T>* load_row(ComputeOf<T>* buffer, const T* x, int64_t n) {
+  if constexpr (kIsHalf<T>) {
+    widen_run(buffer, x, n);
+    return buffer;
+  } else {
+    return x;
+  }
+}
+
+template <class T>
+void softmax_cols(const SoftmaxBlock& b) {
+  using X = ComputeOf<T>;
+  X row[kStrip], line[kStrip], largest[kStrip], sum[kStrip];
+  int64_t strip = 65536 / b.n / 32 * 32;
+  strip = strip < 32 ? 32 : strip > kStrip ? kStrip : strip;
+  for (int64_t first = 0; first < b.rows; first += strip) {
+    const int64_t m = b.rows - first < strip ? b.rows - first : strip;
+    const T* in = reinterpret_cast<const T*>(b.in) + first;
+    T* out = reinterpret_cast<T*>(b.out) + first;
+    for (int64_t j = 0; j < m; ++j) {
+      largest[j] = -kInfinity<X>;
+      sum[j] = 0;
+    }
+    for (int64_t i = 0; i < b.n; ++i) {
+      const X* x = load_row(row, in + i * b.stride, m);
+#pragma GCC ivdep
+      for (int64_t j = 0; j < m; ++j) {
+        const X v = x[j], old = largest[j];
+        largest[j] = (v > old) | (v != v) ? v : old;
+      }
+    }
+    auto exponentials = [](X* to, const X* x, const X* shift, int64_t n) __attribute__((always_inline)) {
+      map2(to, x, shift, n, [](Vec<X> v, Vec<X> s) __attribute__((always_inline)) { return exp(v - s); });
+    };
+    for (int64_t i = 0; i < b.n; ++i) {
+      const X* x = load_row(row, in + i * b.stride, m);
+      X* e = line;
+      if constexpr (!kIsHalf<T>)
+        if (!b.log) e = out + i * b.stride;
+      exponentials(e, x, largest, m);
+#pragma GCC ivdep
+      for (int64_t j = 0; j < m; ++j) sum[j] += e[j];
+    }
+    if (b.log)
+      map(sum, sum, m, [](Vec<X> v) __attribute__((always_inline)) { return log(v); });
+    else
+      for (int64_t j = 0; j < m; ++j) sum[j] = X(1) / sum[j];
+    for (int64_t i = 0; i < b.n; ++i) {
+      T* to = out + i * b.stride;
+      if constexpr (kIsHalf<T>) {
+        load_row(row, in + i * b.stride, m);
+        if (b.log) {
+          for (int64_t j = 0; j < m; ++j) line[j] = (row[j] - largest[j]) - sum[j];
+        } else {
+          exponentials(line, row, largest, m);
+          for (int64_t j = 0; j < m; ++j) line[j] *= sum[j];
+        }
+        to_half(to, line, m);
+      } else if (b.log) {
+        const T* x = in + i * b.stride;
+#pragma GCC ivdep
+        for (int64_t j = 0; j < m; ++j) to[j] = (x[j] - largest[j]) - sum[j];
+      } else {
+#pragma GCC ivdep
+        for (int64_t j = 0; j < m; ++j) to[j] *= sum[j];
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void fill_softmax(ReduceTable& t) {
+  auto at = [](DType d) { return static_cast<int>(d); };
+  t.softmax_rows[at(DType::Float32)] = softmax_rows<float>;
+  t.softmax_rows[at(DType::Float64)] = softmax_rows<double>;
+  t.softmax_rows[at(DType::Float16)] = softmax_half_rows<float16>;
+  t.softmax_rows[at(DType::BFloat16)] = softmax_half_rows<bfloat16>;
+  t.softmax_cols[at(DType::Float32)] = softmax_cols<float>;
+  t.softmax_cols[at(DType::Float64)] = softmax_cols<double>;
+  t.softmax_cols[at(DType::Float16)] = softmax_cols<float16>;
+  t.softmax_cols[at(DType::BFloat16)] = softmax_cols<bfloat16>;
+}
+
+}  // namespace rushlight::cpu::RL_ISA

@@ -1,0 +1,198 @@
+// Copies, conversions, and the small questions about values.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "cpu/loop_plan.h"
+#include "layout/layout.h"
+#include "ops/elementwise.h"
+
+namespace rushlight {
+
+using autograd::Grads;
+
+Tensor clone(const Tensor& self, bool contiguous) {
+  check_cpu("clone", self);
+  Tensor r = contiguous ? empty(self.sizes(), self.dtype(), self.device()) : empty_like(self);
+  // A dense tensor in its own order is one block.
+  if (self.numel() && equal(r.strides(), self.strides()) && self.is_non_overlapping_and_dense() && self.nbytes() <= 262144)
+    std::memcpy(r.data(), self.data(), static_cast<size_t>(self.nbytes()));
+  else
+    cpu::copy_elements(r, self);
+  if (autograd::needs(self)) autograd::record("CloneBackward0", r, {&self}, [](Grads& g) { g[0] = g.grad(); });
+  return r;
+}
+
+Tensor contiguous(const Tensor& self) { return self.is_contiguous() ? self : clone(self, true); }
+
+Tensor to(const Tensor& self, DType dtype, bool copy) {
+  if (dtype == self.dtype()) return copy ? clone(self) : self;
+  check_cpu("to", self);
+  if (is_complex(self.dtype()) && !is_complex(dtype) && dtype != DType::Bool)
+    warn("Casting complex values to real discards the imaginary part");
+  Tensor r = empty_like(self, dtype);
+  cpu::copy_elements(r, self);
+  if (autograd::needs(self) && is_differentiable(dtype))
+    autograd::record("ToCopyBackward0", r, {&self}, [](Grads& g) { g[0] = g.grad(); });
+  return r;
+}
+
+Tensor detach(const Tensor& self) { return share(self); }
+
+Tensor alias(const Tensor& self) {
+  Tensor r = make_view(self, layout::geometry_of(self));
+  if (autograd::needs(self)) autograd::record("AliasBackward0", r, {&self}, [](Grads& g) { g[0] = g.grad(); });
+  return r;
+}
+
+const Tensor& copy_(const Tensor& self, const Tensor& source) {
+  if (self.is_same(source)) return self;
+  check_cpu("copy_", self);
+  check_cpu("copy_", source);
+  if (!layout::is_expandable_to(source.sizes(), self.sizes())) {
+    const DimVector shape = layout::broadcast_shapes(self.sizes(), source.sizes());
+    fail("output with shape ", self.sizes(), " doesn't match the broadcast shape ", IntSpan(shape));
+  }
+  layout::check_writable(self);
+  const bool record = autograd::needs(self, source) && is_differentiable(self.dtype());
+  autograd::check_inplace(self);
+  const layout::Overlap overlap = layout::overlap(self, source);
+  if (overlap == layout::Overlap::Full && self.dtype() == source.dtype()) return self;
+  if (overlap == layout::Overlap::Partial) {
+    NoGradGuard no_grad;
+    cpu::copy_elements(self, clone(source));
+  } else {
+    cpu::copy_elements(self, source);
+  }
+  self.bump_version("copy_");
+  if (record) {
+    auto derivative = [](Grads& g) {
+      if (g.needs(0)) g[0] = zeros_like(g.grad());
+      if (g.needs(1)) g[1] = g.grad();
+    };
+    auto node = Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>("CopyBackwards", derivative, 1));
+    const Tensor* inputs[2] = {&self, &source};
+    autograd::connect(*node, inputs);
+    autograd::rebase_history(self, node);
+  }
+  return self;
+}
+
+namespace {
+
+const Tensor& fill_as(const char* operation, const char* name, const Tensor& self, const Operand& value) {
+  check_cpu(operation, self);
+  layout::check_writable(self);
+  if (value.is_tensor() && value.tensor().dim() != 0)
+    fail("fill_ only supports 0-dimension value tensor but got tensor with ", value.tensor().dim(), " dimensions.");
+  const Scalar number = value.is_tensor() ? item(value.tensor()) : value.number();
+  if (!value.is_tensor()) number.check_fits(self.dtype());
+  const Tensor* source = value.is_tensor() ? &value.tensor() : nullptr;
+  const bool record = (autograd::needs(self) || (source && autograd::needs(*source))) && is_differentiable(self.dtype());
+  autograd::check_inplace(self);
+  cpu::fill_elements(self, number);
+  self.bump_version(operation);
+  if (record) {
+    auto derivative = [](Grads& g) {
+      if (g.needs(0)) g[0] = zeros_like(g.grad());
+      if (g.inputs() > 1 && g.needs(1)) g[1] = sum(g.grad());
+    };
+    auto node = Ref<Node>::adopt(
+        new autograd::FunctionNode<decltype(derivative)>(name ? name : source ? "FillBackward3" : "FillBackward2", derivative, 1));
+    const Tensor none;
+    const Tensor* inputs[2] = {&self, source ? source : &none};
+    autograd::connect(*node, {inputs, source ? size_t{2} : size_t{1}});
+    autograd::rebase_history(self, node);
+  }
+  return self;
+}
+
+}  // namespace
+
+const Tensor& fill_(const Tensor& self, const Operand& value) { return fill_as("fill_", nullptr, self, value); }
+
+const Tensor& zero_(const Tensor& self) {
+  if (self.is_contiguous() && self.numel() && !self.impl()->autograd && !self.impl()->base &&
+      !self.storage()->read_only() && self.device().is_cpu() && self.nbytes() <= 65536) {
+    std::memset(self.data(), 0, static_cast<size_t>(self.nbytes()));
+    self.bump_version("zero_");
+    return self;
+  }
+  return fill_as("zero_", "ZeroBackward0", self, 0);
+}
+
+Scalar item(const Tensor& self) {
+  if (self.numel() != 1) fail("a Tensor with ", self.numel(), " elements cannot be converted to Scalar");
+  check_cpu("item", self);
+  return Scalar::load(self.dtype(), self.data());
+}
+
+bool equal(const Tensor& a, const Tensor& b) {
+  if (a.dtype() != b.dtype())
+    fail("Expected object of data type ", a.dtype(), " but got data type ", b.dtype(), " for argument 'other' in call to equal");
+  if (!equal(a.sizes(), b.sizes())) return false;
+  if (a.numel() == 0) return true;
+  NoGradGuard no_grad;
+  return all(eq(a, b)).item().to_bool();
+}
+
+Tensor conj(const Tensor& self) { return is_complex(self.dtype()) ? conj_physical(self) : self; }
+
+Tensor clamp(const Tensor& self, const OptScalar& min, const OptScalar& max) {
+  if (!min && !max) fail("torch.clamp: At least one of 'min' or 'max' must not be None");
+  if (is_complex(self.dtype())) fail("clamp is not supported for complex types");
+  check_cpu("clamp", self);
+  Scalar number = min ? *min : *max;
+  if (min && max && (min->is_floating_point() || max->is_floating_point())) number = Scalar(0.5);
+  const Operand s(self), n(number);
+  const DType dtype = result_type({&s, &n});
+  if (dtype == DType::Bool) fail<NotImplementedError>("\"clamp\" not implemented for 'Bool'");
+  const DType reads = kernel_dtype(dtype);
+  cpu::ClampParams params{-INFINITY, INFINITY, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()};
+  if (is_integral(dtype, false)) {
+    // Bounds beyond the type are as good as its limits.
+    const int bits = static_cast<int>(8 * item_size(dtype)) - (is_signed(dtype) ? 1 : 0);
+    const int64_t top = bits >= 63 ? std::numeric_limits<int64_t>::max() : (int64_t{1} << bits) - 1;
+    const int64_t bottom = is_signed(dtype) ? -top - 1 : 0;
+    params.int_low = min ? std::clamp(min->to_int(), bottom, top) : bottom;
+    params.int_high = max ? std::clamp(max->to_int(), bottom, top) : top;
+  } else {
+    if (min) params.low = min->to_double();
+    if (max) params.high = max->to_double();
+    if (std::isnan(params.low) || std::isnan(params.high)) return full_like(self, NAN, dtype);
+  }
+  Tensor r = empty_like(self, dtype);
+  const cpu::LoopArg args[2] = {cpu::LoopArg(r, reads), cpu::LoopArg(self, reads)};
+  cpu::run_loop(cpu::elementwise().clamp[static_cast<int>(reads)], &params, self.sizes(), args, 2);
+  if (autograd::needs(self) && is_differentiable(dtype))
+    autograd::record("ClampBackward1", r, {&self}, [saved = SavedTensor(self), min, max](Grads& g) {
+      const Tensor x = g.unpack(saved);
+      Tensor inside;
+      if (min && max)
+        inside = logical_and(ge(x, *min), le(x, *max));
+      else
+        inside = min ? ge(x, *min) : le(x, *max);
+      g[0] = where(inside, g.grad(), Scalar(0));
+    });
+  return r;
+}
+
+// ---- methods of Tensor that forward to the free functions
+Tensor Tensor::operator[](int64_t index) const { return rushlight::select(*this, 0, index); }
+Tensor Tensor::slice(int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) const {
+  return rushlight::slice(*this, dim, start, end, step);
+}
+Tensor Tensor::to(DType dtype) const { return rushlight::to(*this, dtype); }
+Tensor Tensor::contiguous() const { return rushlight::contiguous(*this); }
+Tensor Tensor::clone() const { return rushlight::clone(*this); }
+Tensor Tensor::detach() const { return rushlight::detach(*this); }
+Tensor Tensor::view(IntSpan sizes) const { return rushlight::view(*this, sizes); }
+Tensor Tensor::reshape(IntSpan sizes) const { return rushlight::reshape(*this, sizes); }
+Tensor Tensor::t() const { return rushlight::t(*this); }
+Tensor Tensor::sum() const { return rushlight::sum(*this); }
+Tensor Tensor::mean() const { return rushlight::mean(*this); }
+Tensor Tensor::matmul(const Tensor& other) const { return rushlight::matmul(*this, other); }
+Scalar Tensor::item() const { return rushlight::item(*this); }
+
+}  // namespace rushlight

@@ -1,0 +1,543 @@
+#include "ops/elementwise.h"
+
+#include "cpu/loop_plan.h"
+#include "layout/layout.h"
+
+namespace rushlight {
+
+namespace {
+
+enum class Promotion : uint8_t { Same, Float, Bool, Real, Integral, Rounding };
+
+struct Info {
+  const char* name;
+  const char* inplace_name;
+  const char* node;
+  Promotion promotion;
+};
+
+constexpr Info kUnary[] = {
+#define RL_UNARY(Name, function, node, promotion, derivative) {#function, #function "_", node, Promotion::promotion},
+#include "rushlight/elementwise.def"
+};
+constexpr Info kBinary[] = {
+#define RL_BINARY(Name, function, node, promotion, derivative) {#function, #function "_", node, Promotion::promotion},
+#include "rushlight/elementwise.def"
+};
+
+const Info& info(UnaryOp op) { return kUnary[static_cast<int>(op)]; }
+const Info& info(BinaryOp op) { return kBinary[static_cast<int>(op)]; }
+
+[[noreturn, gnu::cold]] void fail_dtype(const char* name, DType dtype) {
+  fail<NotImplementedError>("\"", name, "\" not implemented for '", dtype, "'");
+}
+
+DType promote(Promotion promotion, DType d) {
+  switch (promotion) {
+    case Promotion::Float: return is_integral(d, true) ? default_dtype() : d;
+    case Promotion::Bool: return DType::Bool;
+    case Promotion::Real: return to_real(d);
+    default: return d;
+  }
+}
+
+class UnaryNode final : public Node {
+ public:
+  UnaryNode(UnaryOp op) : op_(op) {}
+  const char* name() const override { return info(op_).node; }
+  void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
+    if (!grads[0].defined() || !needs(0)) return;
+    const UnaryRule& r = rule(op_);
+    if ((r.input && !input.defined()) || (r.result && !result.defined())) autograd::fail_graph_freed();
+    out[0] = r.derivative(grads[0], r.input ? input.unpack(*this) : Tensor(), r.result ? result.unpack(*this) : Tensor());
+  }
+  void release_saved() override {
+    input.reset();
+    result.reset();
+  }
+  SavedTensor input, result;
+
+ private:
+  UnaryOp op_;
+};
+
+struct SavedOperand {
+  SavedTensor tensor;
+  Scalar number;
+  bool is_tensor = false;
+};
+
+class BinaryNode final : public Node {
+ public:
+  BinaryNode(BinaryOp op, const Scalar& alpha) : op_(op), alpha_(alpha) {}
+  const char* name() const override {
+    if (op_ == BinaryOp::Pow && !b.is_tensor) return "PowBackward0";
+    if (op_ == BinaryOp::Pow && !a.is_tensor) return "PowBackward2";
+    return info(op_).node;
+  }
+  void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
+    if (!grads[0].defined()) return;
+    const BinaryRule& r = rule(op_);
+    if (released_ && (r.a || r.b || r.result)) autograd::fail_graph_freed();
+    const Tensor ta = unpack(a, r.a), tb = unpack(b, r.b), tr = r.result ? result.unpack(*this) : Tensor();
+    BinaryGrad g{grads[0], operand(a, ta), operand(b, tb), tr, alpha_, needs(0), needs(1), {}, {}};
+    r.derivative(g);
+    if (g.wants_a) out[0] = std::move(g.grad_a);
+    if (g.wants_b) out[1] = std::move(g.grad_b);
+  }
+  void release_saved() override {
+    a.tensor.reset();
+    b.tensor.reset();
+    result.reset();
+    released_ = true;
+  }
+  SavedOperand a, b;
+  SavedTensor result;
+
+ private:
+  Tensor unpack(const SavedOperand& s, bool saved) const {
+    return s.is_tensor && saved ? s.tensor.unpack(*this) : Tensor();
+  }
+  static Operand operand(const SavedOperand& s, const Tensor& t) { return s.is_tensor ? Operand(t) : Operand(s.number); }
+
+  BinaryOp op_;
+  bool released_ = false;
+  Scalar alpha_;
+};
+
+DType combine(DType higher, DType lower) {
+  if (is_complex(higher)) return higher;
+  if (is_floating_point(higher)) return is_complex(lower) ? to_complex(higher) : higher;
+  if (higher == DType::Undefined) return lower;
+  if (lower == DType::Undefined) return higher;
+  if (higher == DType::Bool || is_floating_point(lower) || is_complex(lower)) return promote_types(higher, lower);
+  return higher;
+}
+
+void check_same_device(const char* name, const Tensor& a, const Tensor& b) {
+  if (a.device() != b.device() && a.dim() != 0 && b.dim() != 0)
+    fail(name, ": Expected all tensors to be on the same device, but found at least two devices, ", a.device().str(),
+         " and ", b.device().str(), "!");
+}
+
+}  // namespace
+
+const char* function_name(UnaryOp op) { return info(op).name; }
+const char* function_name(BinaryOp op) { return info(op).name; }
+
+DType result_type(std::initializer_list<const Operand*> operands) {
+  DType dims = DType::Undefined, zero_dim = DType::Undefined, number = DType::Undefined;
+  auto add = [](DType& to, DType d) { to = to == DType::Undefined ? d : promote_types(to, d); };
+  for (const Operand* o : operands) {
+    if (!o->is_tensor())
+      add(number, o->number().dtype());
+    else
+      add(o->tensor().dim() ? dims : zero_dim, o->tensor().dtype());
+  }
+  return combine(dims, combine(zero_dim, number));
+}
+
+DType result_dtype(const Operand& a, const Operand& b) { return result_type({&a, &b}); }
+
+Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<const Tensor*> operands) {
+  bool contiguous = true;
+  for (const Tensor* t : operands) contiguous = contiguous && t->is_contiguous();
+  if (contiguous || shape.size() < 2) return empty(shape, dtype);
+  const int64_t n = static_cast<int64_t>(shape.size());
+  bool same = true;
+  const Tensor& first = **operands.begin();
+  for (const Tensor* t : operands)
+    same = same && equal(t->sizes(), shape) && equal(t->strides(), first.strides());
+  if (same && first.is_non_overlapping_and_dense()) return empty_strided(shape, first.strides(), dtype);
+  DimVector perm(n);
+  for (int64_t i = 0; i < n; ++i) perm[i] = n - 1 - i;
+  // 1: dim a lies outside dim b, -1: inside, 0: the operands do not say.
+  auto compare = [&](int64_t a, int64_t b) {
+    for (const Tensor* t : operands) {
+      const int64_t lead = n - t->dim();
+      auto stride = [&](int64_t d) { return d < lead || t->sizes()[d - lead] == 1 ? 0 : t->strides()[d - lead]; };
+      const int64_t sa = stride(a), sb = stride(b);
+      if (sa == 0 || sb == 0) continue;
+      if (sa != sb) return sa < sb ? -1 : 1;
+      if (shape[a] > shape[b]) return 1;
+    }
+    return 0;
+  };
+  for (int64_t i = 1; i < n; ++i) {
+    int64_t at = i;
+    for (int64_t j = i - 1; j >= 0; --j) {
+      const int c = compare(perm[j], perm[at]);
+      if (c < 0) break;
+      if (c > 0) {
+        std::swap(perm[j], perm[at]);
+        at = j;
+      }
+    }
+  }
+  DimVector strides(n);
+  int64_t step = 1;
+  for (int64_t i = 0; i < n; ++i) {
+    strides[perm[i]] = step;
+    step *= shape[perm[i]];
+  }
+  if (step == 0) return empty(shape, dtype);
+  return empty_strided(shape, strides, dtype);
+}
+
+void check_cpu(const char* operation, const Tensor& t) {
+  if (!t.device().is_cpu()) [[unlikely]]
+    fail<NotImplementedError>("Could not run '", operation, "' on device '", t.device().str(), "'");
+}
+
+void resize_output(const Tensor& out, IntSpan shape) {
+  if (equal(out.sizes(), shape)) return;
+  if (out.numel() != 0) {
+    Message m;
+    m << "An output with one or more elements was resized since it had shape " << out.sizes()
+      << ", which does not match the required output shape " << shape
+      << ". This behavior is deprecated, and in a future PyTorch release outputs will not be resized unless they have "
+         "zero elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with "
+         "t.resize_(0).";
+    warn(m.text);
+  }
+  resize_(out, shape);
+}
+
+void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType result,
+                 std::initializer_list<const Tensor*> inputs) {
+  if (!can_cast(result, out.dtype()))
+    fail("result type ", result, " can't be cast to the desired output type ", out.dtype());
+  if (GradMode::enabled()) {
+    bool any = out.requires_grad();
+    for (const Tensor* t : inputs) any = any || t->requires_grad();
+    if (any)
+      fail(operation,
+           "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+           "requires grad.");
+  }
+  if (out.storage()->read_only() || equal(out.sizes(), shape)) layout::check_writable(out);
+  for (const Tensor* t : inputs) check_no_partial_overlap(out, *t);
+  resize_output(out, shape);
+}
+
+void check_inplace_result(const char* operation, const Tensor& self, IntSpan shape, DType result) {
+  (void)operation;
+  if (!can_cast(result, self.dtype()))
+    fail("result type ", result, " can't be cast to the desired output type ", self.dtype());
+  if (!equal(self.sizes(), shape))
+    fail("output with shape ", self.sizes(), " doesn't match the broadcast shape ", shape);
+  layout::check_writable(self);
+}
+
+void check_no_partial_overlap(const Tensor& out, const Tensor& input) {
+  if (layout::overlap(out, input) == layout::Overlap::Partial)
+    fail("unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+         "location. Please clone() the tensor before performing the operation.");
+}
+
+Tensor unary(UnaryOp op, const Tensor& self, Target target) {
+  const Info& in = info(op);
+  const DType own = self.dtype();
+  const DType result_dtype = promote(in.promotion, own);
+  // The kernel reads this type and writes that one.
+  const DType reads = kernel_dtype(in.promotion == Promotion::Float ? result_dtype : own);
+  const DType writes = in.promotion == Promotion::Bool ? DType::Bool : in.promotion == Promotion::Real ? to_real(reads) : reads;
+  const cpu::Loop loop =
+      static_cast<int>(reads) < kNumComputeDTypes ? cpu::elementwise().unary[static_cast<int>(op)][static_cast<int>(reads)] : nullptr;
+  if (!loop) [[unlikely]] {
+    if (op == UnaryOp::Neg && own == DType::Bool)
+      fail("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
+           "`~` or `logical_not()` operator instead.");
+    if (op == UnaryOp::Positive && own == DType::Bool)
+      fail("The `+` operator, on a bool tensor is not supported.");
+    if (op == UnaryOp::Sign && is_complex(own))
+      fail("Unlike NumPy, torch.sign doesn't allow complex tensors. Use torch.sgn instead");
+    fail_dtype(in.name, own);
+  }
+  check_cpu(in.name, self);
+  const bool record = autograd::needs(self) && rule(op).derivative;
+  Tensor saved, out;
+  switch (target.kind) {
+    case Target::Kind::Fresh:
+      out = self.is_contiguous() ? empty(self.sizes(), result_dtype) : empty_like_operands(self.sizes(), result_dtype, {&self});
+      saved = self;
+      break;
+    case Target::Kind::InPlace:
+      out = self;
+      check_inplace_result(in.name, self, self.sizes(), result_dtype);
+      autograd::check_inplace(self);
+      if (record && rule(op).input) saved = clone(self);
+      break;
+    case Target::Kind::Out:
+      out = *target.tensor;
+      prepare_out(in.name, out, self.sizes(), result_dtype, {&self});
+      break;
+  }
+  if (self.is_contiguous() && out.is_contiguous() && reads == own && writes == out.dtype()) [[likely]] {
+    char* const data[2] = {out.data(), self.data()};
+    const int64_t sizes[2] = {item_size(writes), item_size(reads)};
+    cpu::run_contiguous(loop, nullptr, self.numel(), data, sizes, 2);
+  } else {
+    const cpu::LoopArg args[2] = {cpu::LoopArg(out, writes), cpu::LoopArg(self, reads)};
+    cpu::run_loop(loop, nullptr, self.sizes(), args, 2);
+  }
+  if (target.kind != Target::Kind::Fresh) out.bump_version(target.kind == Target::Kind::InPlace ? in.inplace_name : in.name);
+  if (record && target.kind != Target::Kind::Out) {
+    auto* node = new UnaryNode(op);
+    auto owner = Ref<Node>::adopt(node);
+    const Tensor* inputs[1] = {&self};
+    autograd::connect(*node, inputs);
+    if (rule(op).input) node->input = SavedTensor(saved);
+    if (target.kind == Target::Kind::InPlace)
+      autograd::rebase_history(out, owner);
+    else
+      autograd::set_history(out, owner);
+    if (rule(op).result) node->result = SavedTensor::result(out);
+  }
+  return out;
+}
+
+namespace {
+
+void check_binary(BinaryOp op, const Operand& a, const Operand& b, DType common, const Scalar& alpha) {
+  auto is_bool = [](const Operand& o) { return o.is_tensor() ? o.tensor().dtype() == DType::Bool : o.number().is_bool(); };
+  if (op == BinaryOp::Sub && (is_bool(a) || is_bool(b))) {
+    if (is_bool(a) && is_bool(b))
+      fail("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+           "operator instead.");
+    fail("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+         "the `~` or `logical_not()` operator instead.");
+  }
+  if (op == BinaryOp::Add || op == BinaryOp::Sub) {
+    if (alpha.is_bool() && common != DType::Bool) fail("Boolean alpha only supported for Boolean results.");
+    if (!is_floating_point(common) && !is_complex(common) && !alpha.is_integral(true))
+      fail("For integral input tensors, argument alpha must not be a floating point number.");
+    if (!is_complex(common) && alpha.is_complex())
+      fail("For non-complex input tensors, argument alpha must not be a complex number.");
+  }
+  if (op == BinaryOp::Pow && is_integral(common, true) && !b.is_tensor() && b.number().to_int() < 0)
+    fail("Integers to negative integer powers are not allowed.");
+  if ((op == BinaryOp::FloorDivide || op == BinaryOp::DivTrunc || op == BinaryOp::Remainder || op == BinaryOp::Fmod) &&
+      is_integral(common, true)) {
+    // Kernels never divide by zero; whether one would have is asked first.
+    bool zero = !b.is_tensor() && b.number().to_int() == 0;
+    if (b.is_tensor() && b.tensor().numel() > 0)
+      zero = !all(b.tensor()).item().to_bool() && (!a.is_tensor() || a.tensor().numel() > 0);
+    if (zero) fail("ZeroDivisionError");
+  }
+}
+
+}  // namespace
+
+Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, const Scalar& alpha) {
+  const Info& in = info(op);
+  const Tensor* ta = a.is_tensor() ? &a.tensor() : nullptr;
+  const Tensor* tb = b.is_tensor() ? &b.tensor() : nullptr;
+  const bool plain_alpha = alpha.kind() == Scalar::Kind::Int && alpha.to_int() == 1;
+  const DType common = ta && tb && ta->dtype() == tb->dtype() ? ta->dtype() : result_type({&a, &b});
+  const DType computed = in.promotion == Promotion::Float && is_integral(common, true) ? default_dtype() : common;
+  const DType result_dtype = in.promotion == Promotion::Bool ? DType::Bool : computed;
+  const DType reads = kernel_dtype(computed);
+  const DType writes = in.promotion == Promotion::Bool ? DType::Bool : reads;
+  const cpu::ElementwiseTable& table = cpu::elementwise();
+  cpu::Loop loop =
+      static_cast<int>(reads) < kNumComputeDTypes ? table.binary[static_cast<int>(op)][static_cast<int>(reads)] : nullptr;
+  if (!plain_alpha || is_integral(common, true) || !loop) [[unlikely]]
+    check_binary(op, a, b, common, alpha);
+  if (!loop) [[unlikely]]
+    fail_dtype(in.name, computed);
+  if (in.promotion == Promotion::Integral && !is_integral(common, true)) fail_dtype(in.name, common);
+  if (ta) check_cpu(in.name, *ta);
+  if (tb) check_cpu(in.name, *tb);
+  if (ta && tb) check_same_device(in.name, *ta, *tb);
+
+  // add and sub with a factor are one loop with a parameter.
+  alignas(16) char factor[16];
+  const void* params = nullptr;
+  if (!plain_alpha && (op == BinaryOp::Add || op == BinaryOp::Sub)) {
+    if (common == DType::Bool) {
+      if (!alpha.to_bool()) return binary(op, a, Operand(false), target);  // False * other
+    } else {
+      const Scalar value = op == BinaryOp::Sub ? -alpha : alpha;
+      value.store(reads, factor);
+      params = factor;
+      loop = table.add_scaled[static_cast<int>(reads)];
+    }
+  }
+
+  // Squares are products.
+  const bool square = op == BinaryOp::Pow && ta && !tb && !is_integral(common, true) && b.number().equals(2);
+  if (square) loop = table.binary[static_cast<int>(BinaryOp::Mul)][static_cast<int>(reads)];
+
+  const bool same_shape = ta && tb && equal(ta->sizes(), tb->sizes());
+  DimVector broadcast;
+  IntSpan shape;
+  if (same_shape || !tb) {
+    shape = ta ? ta->sizes() : IntSpan();
+  } else if (!ta) {
+    shape = tb->sizes();
+  } else {
+    broadcast = layout::broadcast_shapes(ta->sizes(), tb->sizes());
+    shape = broadcast;
+  }
+
+  const BinaryRule& r = rule(op);
+  const bool record = r.derivative && ((ta && autograd::needs(*ta)) || (tb && autograd::needs(*tb)));
+  Tensor out, old;
+  switch (target.kind) {
+    case Target::Kind::Fresh:
+      if ((!ta || ta->is_contiguous()) && (!tb || tb->is_contiguous()))
+        out = empty(shape, result_dtype);
+      else
+        out = ta && tb ? empty_like_operands(shape, result_dtype, {ta, tb})
+                       : empty_like_operands(shape, result_dtype, {ta ? ta : tb});
+      break;
+    case Target::Kind::InPlace:
+      out = *ta;
+      check_inplace_result(in.name, out, shape, result_dtype);
+      if (tb) check_no_partial_overlap(out, *tb);
+      autograd::check_inplace(out);
+      if (record && (r.a || (r.b && tb && tb->is_same(out)))) old = clone(out);
+      break;
+    case Target::Kind::Out:
+      out = *target.tensor;
+      if (ta && tb)
+        prepare_out(in.name, out, shape, result_dtype, {ta, tb});
+      else
+        prepare_out(in.name, out, shape, result_dtype, {ta ? ta : tb});
+      if (!broadcast.empty()) shape = broadcast;
+      break;
+  }
+  if (target.kind == Target::Kind::Out && broadcast.empty()) shape = out.sizes();
+
+  alignas(16) char number[2][16];
+  const Operand* const operands[2] = {&a, &b};
+  const Tensor* const tensors[2] = {ta, tb};
+  for (int i = 0; i < 2; ++i)
+    if (!tensors[i]) {
+      const Scalar& s = operands[i]->number();
+      if (is_integral(reads, true)) [[unlikely]]
+        s.check_fits(reads);
+      s.store(reads, number[i]);
+    }
+  const bool dense = (same_shape || !ta || !tb) && out.is_contiguous() && out.dtype() == writes &&
+                     (!ta || (ta->is_contiguous() && ta->dtype() == reads)) &&
+                     (!tb || (tb->is_contiguous() && tb->dtype() == reads));
+  if (dense) [[likely]] {
+    const int64_t item = item_size(reads);
+    char* const data[3] = {out.data(), ta ? ta->data() : number[0], tb ? tb->data() : square ? ta->data() : number[1]};
+    const int64_t sizes[3] = {item_size(writes), ta ? item : 0, tb || square ? item : 0};
+    cpu::run_contiguous(loop, params, out.numel(), data, sizes, 3);
+  } else {
+    const cpu::LoopArg args[3] = {cpu::LoopArg(out, writes),
+                                  ta ? cpu::LoopArg(*ta, reads) : cpu::LoopArg(number[0], reads),
+                                  tb       ? cpu::LoopArg(*tb, reads)
+                                  : square ? cpu::LoopArg(*ta, reads)
+                                           : cpu::LoopArg(number[1], reads)};
+    cpu::run_loop(loop, params, shape, args, 3);
+  }
+  if (target.kind != Target::Kind::Fresh) out.bump_version(target.kind == Target::Kind::InPlace ? in.inplace_name : in.name);
+  if (record && target.kind != Target::Kind::Out) {
+    auto* node = new BinaryNode(op, alpha);
+    auto owner = Ref<Node>::adopt(node);
+    const Tensor none;
+    const Tensor* inputs[2] = {ta ? ta : &none, tb ? tb : &none};
+    autograd::connect(*node, inputs);
+    const bool inplace = target.kind == Target::Kind::InPlace;
+    node->a.is_tensor = ta;
+    node->b.is_tensor = tb;
+    if (!ta) node->a.number = a.number();
+    if (!tb) node->b.number = b.number();
+    if (ta && r.a) node->a.tensor = SavedTensor(inplace ? old : *ta);
+    if (tb && r.b) node->b.tensor = SavedTensor(inplace && tb->is_same(out) ? old : *tb);
+    if (inplace)
+      autograd::rebase_history(out, owner);
+    else
+      autograd::set_history(out, owner);
+    if (r.result) node->result = SavedTensor::result(out);
+  }
+  return out;
+}
+
+// ---- the public functions of the table
+#define RL_UNARY(Name, function, node, promotion, derivative)                            \
+  Tensor function(const Tensor& self) { return unary(UnaryOp::Name, self); }             \
+  const Tensor& function##_(const Tensor& self) {                                        \
+    unary(UnaryOp::Name, self, {Target::Kind::InPlace, &self});                          \
+    return self;                                                                         \
+  }                                                                                      \
+  const Tensor& function##_out(const Tensor& out, const Tensor& self) {                  \
+    unary(UnaryOp::Name, self, {Target::Kind::Out, &out});                               \
+    return out;                                                                          \
+  }
+#define RL_BINARY(Name, function, node, promotion, derivative)                                              \
+  Tensor function(const Operand& self, const Operand& other) { return binary(BinaryOp::Name, self, other); } \
+  const Tensor& function##_(const Tensor& self, const Operand& other) {                                     \
+    binary(BinaryOp::Name, self, other, {Target::Kind::InPlace, &self});                                    \
+    return self;                                                                                            \
+  }                                                                                                         \
+  const Tensor& function##_out(const Tensor& out, const Operand& self, const Operand& other) {              \
+    binary(BinaryOp::Name, self, other, {Target::Kind::Out, &out});                                         \
+    return out;                                                                                             \
+  }
+#include "rushlight/elementwise.def"
+
+void store_inplace(const char* operation, const Tensor& self, const Tensor& result) {
+  check_inplace_result(operation, self, result.sizes(), result.dtype());
+  cpu::copy_elements(self, result);
+  self.bump_version(operation);
+  if (!GradMode::enabled() || !(result.requires_grad() || self.requires_grad())) return;
+  auto derivative = [](autograd::Grads& g) { g[0] = g.grad(); };
+  Ref<Node> node = result.grad_fn();
+  if (node) {
+    // A node of one output takes its place; views need its input 0 to be self.
+    if (node->outputs == 1 && !self.impl()->base) {
+      autograd::set_history(self, node, 0);
+      return;
+    }
+  }
+  auto copy = Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>("CopyBackwards", derivative, 1));
+  const Tensor* inputs[1] = {&result};
+  autograd::connect(*copy, inputs);
+  if (!self.impl()->base) {
+    autograd::set_history(self, copy);
+    return;
+  }
+  copy_(self, result);
+}
+
+Tensor isclose(const Tensor& self, const Tensor& other, double rtol, double atol, bool equal_nan) {
+  if (self.dtype() != other.dtype())
+    fail("torch.isclose(): ", self.dtype(), " did not match ", other.dtype());
+  if (rtol < 0) fail("rtol must be greater than or equal to zero, but got ", rtol);
+  if (atol < 0) fail("atol must be greater than or equal to zero, but got ", atol);
+  NoGradGuard no_grad;
+  Tensor close = eq(self, other);
+  if (is_differentiable(self.dtype())) {
+    if (equal_nan) close = logical_or(close, logical_and(isnan(self), isnan(other)));
+    const Tensor distance = abs(sub(self, other));
+    const Tensor allowed = add(mul(abs(other), rtol), atol);
+    return logical_or(close, logical_and(isfinite(distance), le(distance, allowed)));
+  }
+  if (self.dtype() == DType::Bool) return close;
+  const Tensor a = to(self, DType::Float64), b = to(other, DType::Float64);
+  return logical_or(close, le(abs(sub(a, b)), add(mul(abs(b), rtol), atol)));
+}
+
+Tensor add(const Operand& self, const Operand& other, const Scalar& alpha) {
+  return binary(BinaryOp::Add, self, other, {}, alpha);
+}
+Tensor sub(const Operand& self, const Operand& other, const Scalar& alpha) {
+  return binary(BinaryOp::Sub, self, other, {}, alpha);
+}
+Tensor rsub(const Tensor& self, const Operand& other, const Scalar& alpha) {
+  return binary(BinaryOp::Sub, other, self, {}, alpha);
+}
+Tensor div(const Operand& self, const Operand& other, std::string_view rounding) {
+  if (rounding.empty()) return div(self, other);
+  if (rounding == "trunc") return div_trunc(self, other);
+  if (rounding == "floor") return floor_divide(self, other);
+  fail("div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", rounding, "'");
+}
+
+}  // namespace rushlight

@@ -1,0 +1,80 @@
+// What the families share around the loop planner: promotion, result allocation, out= and in-place checks.
+#pragma once
+
+#include "cpu/kernels.h"
+#include "rushlight/autograd.h"
+#include "rushlight/ops.h"
+
+namespace rushlight {
+
+using cpu::BinaryOp;
+using cpu::UnaryOp;
+
+// Half precision computes in float32, everything else in its own type.
+inline DType kernel_dtype(DType d) { return d == DType::Float16 || d == DType::BFloat16 ? DType::Float32 : d; }
+
+// torch.result_type of the operands: tensors with dims outrank 0-d ones, those outrank numbers.
+DType result_type(std::initializer_list<const Operand*> operands);
+
+// An uninitialised tensor of this shape with the dims in the memory order that the operands agree on.
+Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<const Tensor*> operands);
+
+// Checks an out= tensor before anything is written: dtype, device, grad; resizes it to `shape`.
+void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType result,
+                 std::initializer_list<const Tensor*> inputs);
+// Resizes like torch's out=: with a warning if the tensor had elements of another shape.
+void resize_output(const Tensor& out, IntSpan shape);
+// In-place results keep shape and category.
+void check_inplace_result(const char* operation, const Tensor& self, IntSpan shape, DType result);
+// Raises where `out` and an input share only part of their memory.
+void check_no_partial_overlap(const Tensor& out, const Tensor& input);
+void check_cpu(const char* operation, const Tensor& t);
+
+// How a call wants its result.
+struct Target {
+  enum class Kind { Fresh, InPlace, Out };
+  Kind kind = Kind::Fresh;
+  const Tensor* tensor = nullptr;
+};
+
+Tensor unary(UnaryOp op, const Tensor& self, Target target = {});
+Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target = {}, const Scalar& alpha = Scalar(1));
+
+// Runs an operation out of place, stores its result in `self` and gives self the history of the result: the in-place
+// form of operations that have no kernel writing into their operand.
+template <class F>
+void inplace_by_copy(const char* operation, const Tensor& self, F&& f);
+
+const char* function_name(UnaryOp op);
+const char* function_name(BinaryOp op);
+
+void store_inplace(const char* operation, const Tensor& self, const Tensor& result);
+template <class F>
+void inplace_by_copy(const char* operation, const Tensor& self, F&& f) {
+  autograd::check_inplace(self);
+  // The operation may save its input, which is about to change.
+  const Tensor before = autograd::needs(self) ? clone(self) : self;
+  store_inplace(operation, self, f(before));
+}
+
+// ---- derivatives (elementwise_grad.cpp)
+struct UnaryRule {
+  bool input, result;  // what is saved
+  Tensor (*derivative)(const Tensor& grad, const Tensor& x, const Tensor& y);  // null: not differentiable
+};
+struct BinaryGrad {
+  const Tensor& grad;
+  Operand a, b;
+  const Tensor& result;
+  const Scalar& alpha;
+  bool wants_a, wants_b;
+  Tensor grad_a, grad_b;
+};
+struct BinaryRule {
+  bool a, b, result;
+  void (*derivative)(BinaryGrad& g);
+};
+const UnaryRule& rule(UnaryOp op);
+const BinaryRule& rule(BinaryOp op);
+
+}  // namespace rushlight

@@ -1,0 +1,144 @@
+// The out= forms of reductions and scans.
+#include "ops/reduce.h"
+
+namespace rushlight {
+
+namespace {
+
+const char* cpp_name(DType d) {
+  constexpr const char* names[] = {"bool",     "unsigned char",  "signed char",        "short int",
+                                   "int",      "long int",       "c10::Half",          "c10::BFloat16",
+                                   "float",    "double",         "c10::complex<float>", "c10::complex<double>"};
+  return static_cast<int>(d) < kNumComputeDTypes ? names[static_cast<int>(d)] : name(d);
+}
+
+void check_same_dtype(const Tensor& self, const Tensor& out) {
+  if (out.dtype() != self.dtype())
+    fail("Expected the dtype for input and out to match, but got ", self.dtype(), " for input's dtype and ",
+         out.dtype(), " for out's dtype.");
+}
+
+void check_castable(DType result, const Tensor& out) {
+  if (!can_cast(result, out.dtype()))
+    fail("result type ", result, " can't be cast to the desired output type ", out.dtype());
+}
+
+void check_test_dtype(const char* name, const Tensor& out) {
+  if (out.dtype() != DType::Bool && out.dtype() != DType::UInt8)
+    fail(name, " only supports bool tensor for result, got: ", out.dtype());
+}
+
+template <class F>
+const Tensor& into(const char* name, const Tensor& out, const Tensor& self, F f) {
+  check_out_grad(name, out, self);
+  NoGradGuard guard;
+  const Tensor result = f();
+  resize_output(out, result.sizes());
+  copy_(out, result);
+  return out;
+}
+
+}  // namespace
+
+void check_out_dtype(DType expected, const Tensor& out) {
+  if (out.dtype() != expected)
+    fail("Expected out tensor to have dtype ", cpp_name(expected), ", but got ", cpp_name(out.dtype()), " instead");
+}
+
+void check_out_grad(const char* operation, const Tensor& out, const Tensor& self) {
+  if (GradMode::enabled() && (self.requires_grad() || out.requires_grad()))
+    fail(operation,
+         "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+         "requires grad.");
+}
+
+const Tensor& sum_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim, OptDType dtype) {
+  if (dtype) check_out_dtype(*dtype, out);
+  return into("sum", out, self, [&] { return sum(self, dims, keepdim, out.dtype()); });
+}
+const Tensor& mean_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim, OptDType dtype) {
+  if (dtype) check_out_dtype(*dtype, out);
+  return into("mean", out, self, [&] { return mean(self, dims, keepdim, dtype); });
+}
+const Tensor& prod_out(const Tensor& out, const Tensor& self, OptInt dim, bool keepdim, OptDType dtype) {
+  if (dtype) check_out_dtype(*dtype, out);
+  return into("prod", out, self, [&] { return prod(self, dim, keepdim, out.dtype()); });
+}
+const Tensor& amax_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim) {
+  check_same_dtype(self, out);
+  return into("amax", out, self, [&] { return amax(self, dims, keepdim); });
+}
+const Tensor& amin_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim) {
+  check_same_dtype(self, out);
+  return into("amin", out, self, [&] { return amin(self, dims, keepdim); });
+}
+const Tensor& max_out(const Tensor& out, const Tensor& self) {
+  check_castable(self.dtype(), out);
+  return into("max", out, self, [&] { return max(self); });
+}
+const Tensor& min_out(const Tensor& out, const Tensor& self) {
+  check_castable(self.dtype(), out);
+  return into("min", out, self, [&] { return min(self); });
+}
+
+namespace {
+
+std::tuple<Tensor, Tensor> extreme_out(const char* name, std::tuple<Tensor, Tensor> (*f)(const Tensor&, int64_t, bool),
+                                       const Tensor& values, const Tensor& indices, const Tensor& self, int64_t dim,
+                                       bool keepdim) {
+  check_out_dtype(self.dtype(), values);
+  check_out_dtype(DType::Int64, indices);
+  check_out_grad(name, values, self);
+  NoGradGuard guard;
+  const auto [v, i] = f(self, dim, keepdim);
+  resize_output(values, v.sizes());
+  resize_output(indices, i.sizes());
+  copy_(values, v);
+  copy_(indices, i);
+  return {values, indices};
+}
+
+}  // namespace
+
+std::tuple<Tensor, Tensor> max_out(const Tensor& values, const Tensor& indices, const Tensor& self, int64_t dim,
+                                   bool keepdim) {
+  return extreme_out("max", max, values, indices, self, dim, keepdim);
+}
+std::tuple<Tensor, Tensor> min_out(const Tensor& values, const Tensor& indices, const Tensor& self, int64_t dim,
+                                   bool keepdim) {
+  return extreme_out("min", min, values, indices, self, dim, keepdim);
+}
+const Tensor& argmax_out(const Tensor& out, const Tensor& self, OptInt dim, bool keepdim) {
+  check_out_dtype(DType::Int64, out);
+  return into("argmax", out, self, [&] { return argmax(self, dim, keepdim); });
+}
+const Tensor& argmin_out(const Tensor& out, const Tensor& self, OptInt dim, bool keepdim) {
+  check_out_dtype(DType::Int64, out);
+  return into("argmin", out, self, [&] { return argmin(self, dim, keepdim); });
+}
+const Tensor& any_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim) {
+  check_test_dtype("any", out);
+  return into("any", out, self, [&] { return any(self, dims, keepdim); });
+}
+const Tensor& all_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim) {
+  check_test_dtype("all", out);
+  return into("all", out, self, [&] { return all(self, dims, keepdim); });
+}
+const Tensor& var_out(const Tensor& out, const Tensor& self, OptSpan dims, double correction, bool keepdim) {
+  check_castable(to_real(self.dtype()), out);
+  return into("var", out, self, [&] { return var(self, dims, correction, keepdim); });
+}
+const Tensor& std_out(const Tensor& out, const Tensor& self, OptSpan dims, double correction, bool keepdim) {
+  check_castable(to_real(self.dtype()), out);
+  return into("std", out, self, [&] { return std(self, dims, correction, keepdim); });
+}
+const Tensor& cumsum_out(const Tensor& out, const Tensor& self, int64_t dim, OptDType dtype) {
+  if (dtype) check_out_dtype(*dtype, out);
+  return into("cumsum", out, self, [&] { return cumsum(self, dim, out.dtype()); });
+}
+const Tensor& cumprod_out(const Tensor& out, const Tensor& self, int64_t dim, OptDType dtype) {
+  if (dtype) check_out_dtype(*dtype, out);
+  return into("cumprod", out, self, [&] { return cumprod(self, dim, out.dtype()); });
+}
+
+}  // namespace rushlight

@@ -1,0 +1,532 @@
+// Views: the same memory under another geometry.
+#include <algorithm>
+
+#include "layout/layout.h"
+#include "ops/elementwise.h"
+
+namespace rushlight {
+
+using autograd::Grads;
+using layout::Geometry;
+
+Tensor make_view(const Tensor& self, const Geometry& g) {
+  TensorImpl* impl = TensorImpl::create(self.storage(), self.dtype(), g.sizes, g.strides, g.offset);
+  const TensorImpl& from = *self.impl();
+  impl->version = from.version;
+  if (impl->version != &self.storage()->version()) impl->version->owners.fetch_add(1);
+  impl->inference = from.inference;
+  if (!InferenceMode::enabled()) {
+    impl->base = from.base ? from.base : self.impl();
+    impl->base->retain();
+    impl->no_grad_view = !GradMode::enabled() || from.no_grad_view;
+  }
+  return Tensor::adopt(impl);
+}
+
+namespace {
+
+// make_view with its derivative.
+template <class F>
+Tensor view_op(const char* node, const Tensor& self, const Geometry& g, F derivative) {
+  Tensor r = make_view(self, g);
+  if (autograd::needs(self)) autograd::record(node, r, {&self}, std::move(derivative));
+  return r;
+}
+
+DimVector sizes_of(const Tensor& t) { return t.sizes(); }
+
+// Only strides that are never followed can overflow.
+void scale_stride(int64_t& stride, int64_t by) {
+  if (__builtin_mul_overflow(stride, by, &stride)) stride = 1;
+}
+
+}  // namespace
+
+Tensor view(const Tensor& self, IntSpan shape) {
+  DimVector sizes = layout::infer_size(shape, self.numel());
+  if (sizes.size() > kMaxDims) fail("view(): tensors have at most ", kMaxDims, " dimensions, got ", sizes.size());
+  auto strides = self.is_contiguous() && self.numel() ? layout::contiguous_strides(sizes)
+                                                      : layout::view_strides(self.sizes(), self.strides(), sizes);
+  if (!strides)
+    fail("view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+         "contiguous subspaces). Use .reshape(...) instead.");
+  return view_op("ViewBackward0", self, {sizes, *strides, self.storage_offset()},
+                 [from = sizes_of(self)](Grads& g) { g[0] = reshape(g.grad(), from); });
+}
+
+Tensor view_dtype(const Tensor& self, DType dtype) {
+  if (dtype == self.dtype()) return alias(self);
+  const int64_t from = self.item_size(), to = item_size(dtype);
+  Geometry g = layout::geometry_of(self);
+  if (from != to) {
+    if (self.dim() == 0)
+      fail("self.dim() cannot be 0 to view ", self.dtype(), " as ", dtype, " (different element sizes)");
+    int64_t& last = g.sizes[self.dim() - 1];
+    if (g.strides[self.dim() - 1] != 1)
+      fail("self.stride(-1) must be 1 to view ", self.dtype(), " as ", dtype,
+           " (different element sizes), but got ", g.strides[self.dim() - 1]);
+    if (from > to) {
+      const int64_t ratio = from / to;
+      if (__builtin_mul_overflow(last, ratio, &last)) fail("view(dtype): size overflows");
+      for (int64_t i = 0; i + 1 < self.dim(); ++i) scale_stride(g.strides[i], ratio);
+      if (__builtin_mul_overflow(g.offset, ratio, &g.offset)) fail("view(dtype): offset overflows");
+    } else {
+      const int64_t ratio = to / from;
+      if (last % ratio != 0)
+        fail("self.size(-1) must be divisible by ", ratio, " to view ", self.dtype(), " as ", dtype,
+             " (different element sizes), but got ", last);
+      if (g.offset % ratio != 0)
+        fail("self.storage_offset() must be divisible by ", ratio, " to view ", self.dtype(), " as ", dtype,
+             " (different element sizes), but got ", g.offset);
+      for (int64_t i = 0; i + 1 < self.dim(); ++i) {
+        if (g.strides[i] % ratio != 0)
+          fail("self.stride(", i, ") must be divisible by ", ratio, " to view ", self.dtype(), " as ", dtype,
+               " (different element sizes), but got ", g.strides[i]);
+        g.strides[i] /= ratio;
+      }
+      last /= ratio;
+      g.offset /= ratio;
+    }
+  }
+  NoGradGuard no_grad;
+  Tensor r = make_view(self, g);
+  r.impl()->dtype = dtype;
+  return r;
+}
+
+Tensor reshape(const Tensor& self, IntSpan shape) {
+  const DimVector sizes = layout::infer_size(shape, self.numel());
+  if (self.is_contiguous()) return view(self, sizes);
+  if (auto strides = layout::view_strides(self.sizes(), self.strides(), sizes))
+    return view_op("ReshapeAliasBackward0", self, {sizes, *strides, self.storage_offset()},
+                   [from = sizes_of(self)](Grads& g) { g[0] = reshape(g.grad(), from); });
+  const Tensor dense = clone(self, true);
+  Tensor r;
+  {
+    // torch's reshape of a copy is no view: nothing else sees that memory.
+    NoGradGuard no_grad;
+    r = Tensor::adopt(TensorImpl::create(dense.storage(), dense.dtype(), sizes, layout::contiguous_strides(sizes), 0));
+  }
+  if (autograd::needs(self))
+    autograd::record("UnsafeViewBackward0", r, {&dense},
+                     [from = sizes_of(self)](Grads& g) { g[0] = reshape(g.grad(), from); });
+  return r;
+}
+
+Tensor flatten(const Tensor& self, int64_t start_dim, int64_t end_dim) {
+  const int64_t a = wrap_dim(start_dim, self.dim()), b = wrap_dim(end_dim, self.dim());
+  if (a > b) fail("flatten() has invalid args: start_dim cannot come after end_dim");
+  if (self.dim() == 0) return reshape(self, DimVector{1});
+  if (a == b) return self;
+  DimVector shape;
+  const int64_t run = layout::checked_numel(self.sizes().subspan(static_cast<size_t>(a), static_cast<size_t>(b - a + 1)));
+  for (int64_t i = 0; i < a; ++i) shape.push_back(self.sizes()[i]);
+  shape.push_back(run);
+  for (int64_t i = b + 1; i < self.dim(); ++i) shape.push_back(self.sizes()[i]);
+  return reshape(self, shape);
+}
+
+Tensor unflatten(const Tensor& self, int64_t dim, IntSpan sizes) {
+  const int64_t d = wrap_dim(dim, self.dim());
+  if (sizes.empty()) fail("unflatten: sizes must be non-empty");
+  int64_t product = 1;
+  bool inferred = false, overflow = false;
+  for (int64_t s : sizes) {
+    if (s == -1)
+      inferred = true;
+    else
+      overflow = __builtin_mul_overflow(product, s, &product) || overflow;
+  }
+  const int64_t own = self.size(d);
+  if (overflow || (inferred ? (product == 0 || own % product != 0) : product != own))
+    fail("unflatten: Provided sizes ", sizes, " don't multiply up to the size of dim ", d, " (", own,
+         ") in the input tensor");
+  DimVector shape;
+  for (int64_t i = 0; i < d; ++i) shape.push_back(self.sizes()[i]);
+  for (int64_t s : layout::infer_size(sizes, own)) shape.push_back(s);
+  for (int64_t i = d + 1; i < self.dim(); ++i) shape.push_back(self.sizes()[i]);
+  return view(self, shape);
+}
+
+Tensor squeeze(const Tensor& self, OptSpan dims) {
+  const char* node = !dims ? "SqueezeBackward0" : dims->size() == 1 ? "SqueezeBackward1" : "SqueezeBackward2";
+  return view_op(node, self, layout::squeeze(self, dims),
+                 [from = sizes_of(self)](Grads& g) { g[0] = reshape(g.grad(), from); });
+}
+
+Tensor unsqueeze(const Tensor& self, int64_t dim) {
+  const int64_t d = wrap_dim(dim, self.dim() + 1);
+  return view_op("UnsqueezeBackward0", self, layout::unsqueeze(self, d),
+                 [d](Grads& g) { g[0] = squeeze(g.grad(), IntSpan(&d, 1)); });
+}
+
+Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1) {
+  return view_op("TransposeBackward0", self, layout::transpose(self, dim0, dim1),
+                 [dim0, dim1](Grads& g) { g[0] = transpose(g.grad(), dim0, dim1); });
+}
+
+Tensor t(const Tensor& self) {
+  if (self.dim() > 2) fail("t() expects a tensor with <= 2 dimensions, but self is ", self.dim(), "D");
+  return view_op("TBackward0", self, layout::transpose(self, 0, self.dim() < 2 ? 0 : 1),
+                 [](Grads& g) { g[0] = t(g.grad()); });
+}
+
+Tensor numpy_T(const Tensor& self) {
+  DimVector dims;
+  for (int64_t i = self.dim() - 1; i >= 0; --i) dims.push_back(i);
+  return permute(self, dims);
+}
+
+Tensor matrix_T(const Tensor& self) {
+  if (self.dim() == 1)
+    fail("tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.");
+  if (self.dim() == 0) fail("tensor.mT is only supported on matrices or batches of matrices. Got 0-D tensor.");
+  return transpose(self, -2, -1);
+}
+
+Tensor permute(const Tensor& self, IntSpan dims) {
+  return view_op("PermuteBackward0", self, layout::permute(self, dims), [dims = DimVector(dims)](Grads& g) {
+    DimVector inverse(dims.size());
+    for (int64_t i = 0; i < dims.size(); ++i) inverse[wrap_dim(dims[i], dims.size())] = i;
+    g[0] = permute(g.grad(), inverse);
+  });
+}
+
+Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination) {
+  if (source.size() != destination.size())
+    fail("movedim: Invalid source or destination dims: source (", source, " dims) should contain the same number of "
+         "dims as destination (", destination, " dims)");
+  layout::dim_set(source, self.dim(), "movedim: repeated dim in `source`:");
+  layout::dim_set(destination, self.dim(), "movedim: repeated dim in `destination`:");
+  if (self.dim() == 0) return alias(self);
+  DimVector order(self.dim(), -1), rest;
+  uint64_t moved = 0;
+  for (size_t i = 0; i < source.size(); ++i) {
+    const int64_t s = wrap_dim(source[i], self.dim());
+    order[wrap_dim(destination[i], self.dim())] = s;
+    moved |= uint64_t{1} << s;
+  }
+  int64_t next = 0;
+  for (int64_t& d : order) {
+    if (d >= 0) continue;
+    while (moved >> next & 1) ++next;
+    d = next++;
+  }
+  return permute(self, order);
+}
+
+Tensor expand(const Tensor& self, IntSpan sizes) {
+  return view_op("ExpandBackward0", self, layout::expand(self, sizes),
+                 [from = sizes_of(self)](Grads& g) { g[0] = sum_to_size(g.grad(), from); });
+}
+
+Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
+  if (self.dim() == 0) fail("narrow() cannot be applied to a 0-dim tensor.");
+  if (length < 0) fail("narrow(): length must be non-negative.");
+  const int64_t d = wrap_dim(dim, self.dim()), size = self.sizes()[d];
+  if (start < -size || start > size)
+    fail<IndexError>("start out of range (expected to be in range of [", -size, ", ", size, "], but got ", start, ")");
+  if (start < 0) start += size;
+  if (start > size - length)
+    fail("start (", start, ") + length (", length, ") exceeds dimension size (", size, ").");
+  return slice(self, d, start, start + length, 1);
+}
+
+Tensor select(const Tensor& self, int64_t dim, int64_t index) {
+  Geometry geometry = layout::select(self, dim, index);
+  return view_op("SelectBackward0", self, geometry, [from = sizes_of(self), dim, index](Grads& g) {
+    const Tensor whole = zeros(from, g.grad().dtype(), g.grad().device());
+    copy_(select(whole, dim, index), g.grad());
+    g[0] = whole;
+  });
+}
+
+Tensor slice(const Tensor& self, int64_t dim, OptInt start, OptInt end, int64_t step) {
+  Geometry geometry = layout::slice(self, dim, start, end, step);
+  return view_op("SliceBackward0", self, geometry, [from = sizes_of(self), dim, start, end, step](Grads& g) {
+    const Tensor whole = zeros(from, g.grad().dtype(), g.grad().device());
+    copy_(slice(whole, dim, start, end, step), g.grad());
+    g[0] = whole;
+  });
+}
+
+Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
+  Geometry geometry = layout::diagonal(self, offset, dim1, dim2);
+  return view_op("DiagonalBackward0", self, geometry, [from = sizes_of(self), offset, dim1, dim2](Grads& g) {
+    const Tensor whole = zeros(from, g.grad().dtype(), g.grad().device());
+    copy_(diagonal(whole, offset, dim1, dim2), g.grad());
+    g[0] = whole;
+  });
+}
+
+Tensor unfold(const Tensor& self, int64_t dim, int64_t size, int64_t step) {
+  Geometry geometry = layout::unfold(self, dim, size, step);
+  const Geometry dense{self.sizes(), layout::contiguous_strides(self.sizes()), 0};
+  return view_op("UnfoldBackward0", self, geometry, [dense, dim, size, step](Grads& g) {
+    const Tensor model = empty(dense.sizes, g.grad().dtype());
+    g[0] = as_strided_backward(g.grad(), dense, layout::unfold(model, dim, size, step));
+  });
+}
+
+Tensor as_strided(const Tensor& self, IntSpan sizes, IntSpan strides, OptInt storage_offset) {
+  const int64_t offset = storage_offset.value_or(self.storage_offset());
+  layout::check_bounds("as_strided", sizes, strides, offset, self.item_size(), self.storage()->nbytes());
+  const Geometry geometry{sizes, strides, offset};
+  return view_op("AsStridedBackward0", self, geometry,
+                 [base = layout::geometry_of(self), geometry](Grads& g) {
+                   g[0] = as_strided_backward(g.grad(), base, geometry);
+                 });
+}
+
+Tensor as_strided_backward(const Tensor& grad, const Geometry& base, const Geometry& view) {
+  // Work on the part of the storage that both see, as a flat tensor.
+  const int64_t first = std::min(base.offset, view.offset);
+  const int64_t n = std::max({layout::required_elements(base.sizes, base.strides, base.offset - first),
+                              layout::required_elements(view.sizes, view.strides, view.offset - first), int64_t{1}});
+  Tensor flat = zeros(DimVector{n}, grad.dtype(), grad.device());
+  if (grad.numel() != 0) {
+    if (!layout::may_self_overlap(view.sizes, view.strides)) {
+      copy_(as_strided(flat, view.sizes, view.strides, view.offset - first), grad);
+    } else {
+      const Tensor places = arange(0, n, 1, DType::Int64);
+      const Tensor index = reshape(as_strided(places, view.sizes, view.strides, view.offset - first), DimVector{-1});
+      flat = index_add(flat, 0, index, reshape(grad, DimVector{-1}));
+    }
+  }
+  Tensor r = as_strided(flat, base.sizes, base.strides, base.offset - first);
+  if (layout::may_self_overlap(base.sizes, base.strides)) {
+    // Elements of the base that share memory share the gradient, too.
+    const Tensor ones_flat = ones(DimVector{1}, grad.dtype());
+    const Tensor places = arange(0, n, 1, DType::Int64);
+    const Tensor index = reshape(as_strided(places, base.sizes, base.strides, base.offset - first), DimVector{-1});
+    const Tensor count = index_add(zeros(DimVector{n}, grad.dtype()), 0, index, expand(ones_flat, index.sizes()));
+    r = div(r, as_strided(count, base.sizes, base.strides, base.offset - first));
+  }
+  return r;
+}
+
+namespace {
+
+// The gradient of parts that tile a dim: their gradients joined, zeros where one is missing.
+Tensor join_parts(Grads& g, IntSpan from, int64_t dim, IntSpan lengths) {
+  TensorList parts;
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    if (g.grad(i).defined()) {
+      parts.push_back(g.grad(i));
+      continue;
+    }
+    DimVector shape(from);
+    shape[dim] = lengths[i];
+    DType dtype = DType::Float32;
+    for (size_t k = 0; k < g.outputs(); ++k)
+      if (g.grad(k).defined()) dtype = g.grad(k).dtype();
+    parts.push_back(zeros(shape, dtype));
+  }
+  return cat(parts, dim);
+}
+
+TensorList split_views(const char* node, const Tensor& self, IntSpan lengths, int64_t dim) {
+  TensorList parts;
+  parts.reserve(lengths.size());
+  Geometry g = layout::geometry_of(self);
+  for (int64_t length : lengths) {
+    g.sizes[dim] = length;
+    parts.push_back(make_view(self, g));
+    g.offset += length * g.strides[dim];
+  }
+  if (autograd::needs(self))
+    autograd::record_many(node, parts, {&self, 1},
+                          [from = sizes_of(self), dim, lengths = DimVector(lengths)](Grads& g) {
+                            g[0] = join_parts(g, from, dim, lengths);
+                          });
+  return parts;
+}
+
+}  // namespace
+
+TensorList split(const Tensor& self, int64_t split_size, int64_t dim) {
+  if (self.dim() == 0) fail("split expects at least a 1-dimensional tensor");
+  if (split_size < 0) fail("split expects split_size be non-negative, but got split_size=", split_size);
+  const int64_t d = wrap_dim(dim, self.dim()), size = self.sizes()[d];
+  if (split_size == 0 && size != 0)
+    fail("split_size can only be 0 if dimension size is 0, but got dimension size of ", size);
+  const int64_t count = split_size == 0 ? 1 : size == 0 ? 1 : (size - 1) / split_size + 1;
+  DimVector lengths(count, split_size);
+  lengths[count - 1] = size - split_size * (count - 1);
+  return split_views("SplitBackward0", self, lengths, d);
+}
+
+TensorList split_with_sizes(const Tensor& self, IntSpan sizes, int64_t dim) {
+  if (self.dim() == 0) fail("split expects at least a 1-dimensional tensor");
+  const int64_t d = wrap_dim(dim, self.dim()), size = self.sizes()[d];
+  int64_t total = 0;
+  for (int64_t s : sizes) {
+    if (s < 0)
+      fail("split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", sizes);
+    if (__builtin_add_overflow(total, s, &total)) fail("split_with_sizes: sum of split_sizes overflows");
+  }
+  if (total != size)
+    fail("split_with_sizes expects split_sizes to sum exactly to ", size, " (input tensor's size at dimension ", d,
+         "), but got split_sizes=", sizes);
+  return split_views("SplitWithSizesBackward0", self, sizes, d);
+}
+
+TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim) {
+  if (self.dim() == 0) fail("chunk expects at least a 1-dimensional tensor");
+  if (chunks <= 0) fail("chunk expects `chunks` to be greater than 0, got: ", chunks);
+  const int64_t d = wrap_dim(dim, self.dim()), size = self.sizes()[d];
+  const int64_t length = size == 0 ? 0 : (size - 1) / chunks + 1;
+  if (length == 0) return split_with_sizes(self, DimVector(chunks, 0), d);
+  return split(self, length, d);
+}
+
+TensorList unbind(const Tensor& self, int64_t dim) {
+  if (self.dim() == 0) fail("Dimension specified as ", dim, " but tensor has no dimensions");
+  const int64_t d = wrap_dim(dim, self.dim()), count = self.sizes()[d];
+  TensorList parts;
+  parts.reserve(static_cast<size_t>(count));
+  Geometry g = layout::geometry_of(self);
+  const int64_t stride = g.strides[d];
+  g.sizes.erase(d);
+  g.strides.erase(d);
+  for (int64_t i = 0; i < count; ++i, g.offset += stride) parts.push_back(make_view(self, g));
+  if (autograd::needs(self) && count > 0)
+    autograd::record_many("UnbindBackward0", parts, {&self, 1}, [d, shape = g.sizes](Grads& g) {
+      TensorList grads;
+      DType dtype = DType::Float32;
+      for (size_t i = 0; i < g.outputs(); ++i)
+        if (g.grad(i).defined()) dtype = g.grad(i).dtype();
+      for (size_t i = 0; i < g.outputs(); ++i) grads.push_back(g.grad(i).defined() ? g.grad(i) : zeros(shape, dtype));
+      g[0] = stack(grads, d);
+    });
+  return parts;
+}
+
+TensorList broadcast_tensors(std::span<const Tensor> tensors) {
+  DimVector shape;
+  for (const Tensor& t : tensors) shape = layout::broadcast_shapes(shape, t.sizes());
+  TensorList result;
+  for (const Tensor& t : tensors) result.push_back(equal(t.sizes(), shape) ? t : expand(t, shape));
+  return result;
+}
+
+Tensor sum_to_size(const Tensor& self, IntSpan sizes) {
+  if (equal(self.sizes(), sizes)) return self;
+  if (!layout::is_expandable_to(sizes, self.sizes()))
+    fail("size {", sizes, "} is not expandable to size {", self.sizes(), "}.");
+  const int64_t lead = self.dim() - static_cast<int64_t>(sizes.size());
+  DimVector dims;
+  for (int64_t i = 0; i < self.dim(); ++i)
+    if (i < lead || (sizes[i - lead] == 1 && self.sizes()[i] != 1)) dims.push_back(i);
+  const Tensor r = dims.empty() ? self : sum(self, dims, true);
+  return lead > 0 ? view(r, sizes) : r;
+}
+
+Tensor view_as_real(const Tensor& self) {
+  if (!is_complex(self.dtype())) fail("view_as_real is only supported for complex tensors");
+  Geometry g = layout::geometry_of(self);
+  if (self.dim() + 1 > kMaxDims) fail("view_as_real(): tensors have at most ", kMaxDims, " dimensions");
+  for (int64_t& s : g.strides) scale_stride(s, 2);
+  if (__builtin_mul_overflow(g.offset, 2, &g.offset)) fail("view_as_real(): offset overflows");
+  g.sizes.push_back(2);
+  g.strides.push_back(1);
+  Tensor r = make_view(self, g);
+  r.impl()->dtype = to_real(self.dtype());
+  if (autograd::needs(self))
+    autograd::record("ViewAsRealBackward0", r, {&self},
+                     [](Grads& g) { g[0] = view_as_complex(contiguous(g.grad())); });
+  return r;
+}
+
+Tensor view_as_complex(const Tensor& self) {
+  const DType d = self.dtype();
+  if (d != DType::Float16 && d != DType::Float32 && d != DType::Float64)
+    fail("view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: ", d);
+  if (self.dim() == 0) fail("Input tensor must have one or more dimensions");
+  Geometry g = layout::geometry_of(self);
+  const int64_t last = self.dim() - 1;
+  if (g.sizes[last] != 2) fail("Tensor must have a last dimension of size 2");
+  if (g.strides[last] != 1) fail("Tensor must have a last dimension with stride 1");
+  if (g.offset % 2) fail("Tensor must have a storage_offset divisible by 2");
+  g.sizes.erase(last);
+  g.strides.erase(last);
+  for (int64_t& s : g.strides) {
+    if (s % 2) fail("Tensor must have a stride divisible by 2 for all but last dimension");
+    s /= 2;
+  }
+  g.offset /= 2;
+  Tensor r = make_view(self, g);
+  r.impl()->dtype = to_complex(d);
+  if (autograd::needs(self))
+    autograd::record("ViewAsComplexBackward0", r, {&self}, [](Grads& g) { g[0] = view_as_real(g.grad()); });
+  return r;
+}
+
+Tensor real(const Tensor& self) {
+  if (!is_complex(self.dtype())) return self;
+  return select(view_as_real(self), -1, 0);
+}
+
+Tensor imag(const Tensor& self) {
+  if (!is_complex(self.dtype())) fail("imag is not implemented for tensors with non-complex dtypes.");
+  return select(view_as_real(self), -1, 1);
+}
+
+const Tensor& resize_(const Tensor& self, IntSpan sizes) {
+  if (autograd::needs(self)) fail("cannot resize variables that require grad");
+  if (static_cast<int64_t>(sizes.size()) > kMaxDims)
+    fail("resize_(): tensors have at most ", kMaxDims, " dimensions, got ", sizes.size());
+  const int64_t n = layout::checked_numel(sizes, self.item_size());
+  int64_t elements, bytes;
+  if (__builtin_add_overflow(n, self.storage_offset(), &elements) ||
+      __builtin_mul_overflow(elements, self.item_size(), &bytes))
+    fail("resize_(): size overflows with sizes=", sizes);
+  if (n > 0 && static_cast<uint64_t>(bytes) > self.storage()->nbytes())
+    self.storage()->resize(static_cast<size_t>(bytes));
+  self.impl()->set_geometry(sizes, layout::contiguous_strides(sizes), self.storage_offset());
+  return self;
+}
+
+void set_storage(const Tensor& self, const Tensor& source) {
+  TensorImpl& t = *self.impl();
+  const TensorImpl& s = *source.impl();
+  if (t.version == &t.storage->version()) {
+    // The counter goes with the tensor, not with the memory that it leaves.
+    auto* counter = new VersionCounter;
+    counter->value = t.version->value.load();
+    counter->operation = t.version->operation;
+    counter->owners = 1;
+    t.version = counter;
+  }
+  t.storage = s.storage;
+  t.dtype = s.dtype;
+  t.set_geometry(s.sizes(), s.strides(), s.offset);
+}
+
+Tensor flip(const Tensor& self, IntSpan dims) {
+  const uint64_t set = layout::dim_set(dims, self.dim());
+  if (self.dim() == 0) return clone(self);
+  Tensor r = empty_like(self);
+  // Copy slab by slab along the first flipped dim that is left; the innermost is done by index arithmetic.
+  struct Walk {
+    static void run(const Tensor& to, const Tensor& from, uint64_t set) {
+      if (set == 0) {
+        copy_(to, from);
+        return;
+      }
+      const int64_t d = __builtin_ctzll(set);
+      const int64_t n = from.sizes()[d];
+      for (int64_t i = 0; i < n; ++i)
+        run(narrow(to, d, n - 1 - i, 1), narrow(from, d, i, 1), set & (set - 1));
+    }
+  };
+  {
+    NoGradGuard no_grad;
+    Walk::run(r, self, set);
+  }
+  if (autograd::needs(self))
+    autograd::record("FlipBackward0", r, {&self}, [dims = DimVector(dims)](Grads& g) { g[0] = flip(g.grad(), dims); });
+  return r;
+}
+
+}  // namespace rushlight

@@ -1,0 +1,75 @@
+"""The tables of src/cpu/vmath_tables.h. Run it and paste what it prints."""
+
+import struct
+
+import mpmath as mp
+
+from coefficients import rounder
+
+mp.mp.dps = 40
+f32 = rounder("f32")
+
+
+def from_bits(b):
+    return struct.unpack("<f", struct.pack("<I", b))[0]
+
+
+def bits(v):
+    return struct.unpack("<I", struct.pack("<f", v))[0]
+
+
+def literal(v):
+    t = "%.9g" % float(v)
+    return t + ("f" if "." in t or "e" in t else ".0f")
+
+
+def show(name, values):
+    print(f"{name}: {', '.join(literal(v) for v in values)}")
+
+
+def nearly_float(middle, functions, steps, stride):
+    """The float32 near `middle` at which all functions are nearest to float32 values, relatively."""
+    base = bits(float(middle))
+    worst = lambda v: max(abs(g(v) - f32(g(v))) / abs(g(v)) for g in functions)
+    return min((mp.mpf(from_bits(base + k)) for k in range(-steps, steps + 1, stride)), key=worst)
+
+
+def tanh():
+    """Polynomials of degree 5 on the pieces of [0, 9.02); least squares at Chebyshev nodes."""
+    rows = {i: [mp.mpf(0)] * 7 for i in range(32)}
+    first, last, nodes = bits(0.125) >> 21, bits(9.0) >> 21, 40
+    for b in range(first, last + 1):
+        lo = mp.mpf(0) if b == first else mp.mpf(from_bits(b << 21))
+        hi = mp.mpf("9.02") if b == last else mp.mpf(from_bits((b + 1) << 21))
+        if b == first:
+            c, fixed = mp.mpf(0), [mp.mpf(0), mp.mpf(1)]
+        else:
+            c = nearly_float((lo + mp.mpf(from_bits((b + 1) << 21))) / 2, [mp.tanh], 3000, 7)
+            fixed = [f32(mp.tanh(c))]
+        d = [(lo + hi) / 2 - c + (hi - lo) / 2 * mp.cos(mp.pi * (2 * i + 1) / (2 * nodes)) for i in range(nodes)]
+        w = [1 / mp.tanh(c + t) for t in d]
+        coef = list(fixed)
+        while len(coef) < 6:
+            powers = range(len(coef), 6)
+            a = mp.matrix([[wi * t**p for p in powers] for t, wi in zip(d, w)])
+            rhs = mp.matrix([wi * (mp.tanh(c + t) - sum(v * t**p for p, v in enumerate(coef))) for t, wi in zip(d, w)])
+            coef.append(f32(mp.lu_solve(a, rhs)[0]))
+        rows[b & 31] = [c] + coef
+    for k in range(7):
+        show(f"kTanhTable[{k}]", [rows[i][k] for i in range(32)])
+
+
+def log():
+    logs = [mp.log, lambda r: mp.log(r, 2), lambda r: mp.log(r, 10)]
+    reciprocals = []
+    for i in range(32):
+        lo, hi = (from_bits(0x3F3E0000 + ((i + k) << 18)) for k in (0, 1))
+        reciprocals.append(mp.mpf(1) if lo < 1 < hi else nearly_float(2 / (mp.mpf(lo) + hi), logs, 6000, 3))
+    show("kLogReciprocal", reciprocals)
+    for k, g in enumerate(logs):
+        show(f"kLogTable[{k}]", [mp.mpf(0) if r == 1 else -g(r) for r in reciprocals])
+
+
+if __name__ == "__main__":
+    tanh()
+    log()
