@@ -1,6 +1,7 @@
 // Node objects, hooks, and the calls that run derivatives.
 #include "bindings/autograd.h"
 
+#include <cstring>
 #include <unordered_map>
 
 namespace rushlight::python {
@@ -248,6 +249,7 @@ PyTypeObject* type_of(const Node& node) {
   PyType_Spec spec = {full->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   Owned bases(PyTuple_Pack(1, &NodeType));
   type = reinterpret_cast<PyTypeObject*>(check_object(PyType_FromSpecWithBases(&spec, bases.get())));
+  type->tp_name = full->c_str() + std::strlen("builtins.");  // shown as "<AddBackward0 object at ...>"
   return type;
 }
 
@@ -342,7 +344,8 @@ void register_methods_of_autograd() {
       "bool create_graph=False, bool? only_inputs=True, bool? allow_unused=None, bool is_grads_batched=False, "
       "bool materialize_grads=False) -> tuple[Tensor, ...]",
       run_grad, kFunction, "The gradients of the sum of outputs with respect to inputs, as a tuple.");
-  def("backward(Tensor self, object gradient=None, bool? retain_graph=None, bool create_graph=False, object inputs=None)",
+  def("backward(Tensor self, object gradient=None, bool? retain_graph=None, bool create_graph=False, object inputs=None) "
+      "-> None",
       [](Args& a) {
         if (a.has(1) && !is_tensor(a.object(1)))
           fail<TypeError>("gradients can be either Tensors or None, but got ", Py_TYPE(a.object(1))->tp_name);
@@ -366,17 +369,17 @@ void register_methods_of_autograd() {
         return Py_NewRef(a.object(0));
       },
       kBoth, "Makes the tensor a leaf without requires_grad.");
-  def("retain_grad(Tensor self)",
+  def("retain_grad(Tensor self) -> None",
       [](Args& a) {
         autograd::retain_grad(a.tensor(0));
         return none();
       },
       kMethod, "Lets backward() fill .grad of a result, too.");
-  def("register_hook(Tensor self, object hook)",
+  def("register_hook(Tensor self, object hook) -> object",
       [](Args& a) { return register_tensor_hook(a.tensor(0), a.object(1)); }, kMethod,
       "hook(grad) is called with every gradient of this tensor and may return one that replaces it. Returns a handle "
       "with remove().");
-  def("register_post_accumulate_grad_hook(Tensor self, object hook)",
+  def("register_post_accumulate_grad_hook(Tensor self, object hook) -> object",
       [](Args& a) { return register_leaf_hook(a.tensor(0), a.object(1)); }, kMethod,
       "hook(tensor) is called after backward() has added to .grad of this leaf.");
   def("is_inference(Tensor input) -> bool", [](Args& a) { return wrap_bool(a.tensor(0).impl()->inference); }, kBoth,

@@ -27,7 +27,7 @@ inline bool read_plain(PyObject* o, bool& out) {
   return true;
 }
 inline bool read_plain(PyObject* o, int64_t& out) {
-  if (!PyLong_CheckExact(o)) return false;
+  if (!PyLong_CheckExact(o) && !PyBool_Check(o)) return false;
   int overflow;
   out = PyLong_AsLongLongAndOverflow(o, &overflow);
   return overflow == 0;
@@ -69,7 +69,7 @@ template <class T>
 bool make_plain(PyObject* data, IntSpan sizes, Tensor& result) {
   result = empty(sizes, DTypeOf<T>::value);
   T* out = result.data_ptr<T>();
-  return fill_plain(data, sizes, out);
+  return sizes.empty() ? read_plain(data, *out) : fill_plain(data, sizes, out);
 }
 
 bool from_plain(PyObject* data, OptDType dtype, Tensor& result) {
@@ -83,11 +83,13 @@ bool from_plain(PyObject* data, OptDType dtype, Tensor& result) {
   }
   const Plain kind = plain_kind(o);
   if (kind == Plain::No) return false;
-  DType wanted = dtype                  ? *dtype
-                 : kind == Plain::Float ? default_dtype()
-                 : kind == Plain::Int   ? DType::Int64
-                                        : DType::Bool;
-  switch (wanted) {
+  if (!dtype) {
+    // Each type reads those before it, so where one fails and the next does not, the data holds one of the next.
+    if (kind == Plain::Bool && make_plain<bool>(data, sizes, result)) return true;
+    if (kind != Plain::Float && make_plain<int64_t>(data, sizes, result)) return true;
+    dtype = default_dtype();
+  }
+  switch (*dtype) {
     case DType::Float32: return make_plain<float>(data, sizes, result);
     case DType::Float64: return make_plain<double>(data, sizes, result);
     case DType::Int64: return make_plain<int64_t>(data, sizes, result);
@@ -112,9 +114,16 @@ DType numpy_scalar_dtype(PyObject* o) {
   for (int i = 0; i < kNumDTypes; ++i)
     if (std::strcmp(type, name(static_cast<DType>(i))) == 0) return static_cast<DType>(i);
   if (!std::strcmp(type, "bool_")) return DType::Bool;
-  if (!std::strcmp(type, "longlong") || !std::strcmp(type, "intc") || !std::strcmp(type, "long"))
-    return !std::strcmp(type, "longlong") || sizeof(long) == 8 ? DType::Int64 : DType::Int32;
-  if (!std::strcmp(type, "ulonglong")) return DType::UInt64;
+  // Names of C types that no fixed-size name stands for, depending on the platform.
+  static constexpr std::pair<const char*, DType> others[] = {
+      {"longlong", DType::Int64},
+      {"ulonglong", DType::UInt64},
+      {"intc", DType::Int32},
+      {"uintc", DType::UInt32},
+      {"long", sizeof(long) == 8 ? DType::Int64 : DType::Int32},
+      {"ulong", sizeof(long) == 8 ? DType::UInt64 : DType::UInt32}};
+  for (const auto& [other, dtype] : others)
+    if (!std::strcmp(type, other)) return dtype;
   return DType::Undefined;
 }
 
@@ -157,17 +166,14 @@ DimVector shape_of(PyObject* data) {
 DType infer(PyObject* o, int64_t depth);
 
 DType infer_sequence(PyObject* o, int64_t depth) {
-  if (depth == 0) {
-    // Deeper than its first element: not a number.
-    fail<TypeError>("'", Py_TYPE(o)->tp_name, "' object cannot be interpreted as an integer");
-  }
+  if (depth == 0) return DType::Undefined;  // deeper than its first element: reading the values will complain
   Owned items(PySequence_Fast(o, "not a sequence"));
   DType result = DType::Undefined;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); ++i) {
     Owned item(Py_NewRef(PySequence_Fast_GET_ITEM(items.get(), i)));
     if (item.get() == o) fail<TypeError>("new(): self-referential lists are incompatible");
     const DType d = infer(item.get(), depth - 1);
-    result = result == DType::Undefined ? d : promote_types(result, d);
+    if (d != DType::Undefined) result = result == DType::Undefined ? d : promote_types(result, d);
     if (result == DType::Complex128) return result;
   }
   return result == DType::Undefined ? default_dtype() : result;

@@ -116,44 +116,88 @@ const char* describe(const char* name, bool two) {
 
 }  // namespace
 
+// torch has forms with a number on the left of these.
+static constexpr bool number_first(BinaryOp op) {
+  switch (op) {
+    case BinaryOp::Remainder:
+    case BinaryOp::BitwiseAnd:
+    case BinaryOp::BitwiseOr:
+    case BinaryOp::BitwiseXor:
+    case BinaryOp::LeftShift:
+    case BinaryOp::RightShift: return true;
+    default: return false;
+  }
+}
+
+// These take no numbers at all.
+static constexpr bool tensors_only(BinaryOp op) {
+  switch (op) {
+    case BinaryOp::Maximum:
+    case BinaryOp::Minimum:
+    case BinaryOp::Fmax:
+    case BinaryOp::Fmin:
+    case BinaryOp::Atan2:
+    case BinaryOp::LogicalAnd:
+    case BinaryOp::LogicalOr:
+    case BinaryOp::LogicalXor: return true;
+    default: return false;
+  }
+}
+
 void register_elementwise() {
 #define RL_UNARY(Name, function, node, promotion, derivative)                                                       \
+  if constexpr (UnaryOp::Name != UnaryOp::Positive) {                                                               \
   def(#function "(Tensor input, *, Tensor? out=None)", unary_call<UnaryOp::Name>, kBoth, describe(#function, false)); \
-  def(#function "_(Tensor self)", unary_inplace<UnaryOp::Name>, kBoth);
+  def(#function "_(Tensor self)", unary_inplace<UnaryOp::Name>, kBoth); }
 #define RL_BINARY(Name, function, node, promotion, derivative)                                                       \
   if constexpr (BinaryOp::Name != BinaryOp::Add && BinaryOp::Name != BinaryOp::Sub && BinaryOp::Name != BinaryOp::Div && \
                 BinaryOp::Name != BinaryOp::DivTrunc && BinaryOp::Name != BinaryOp::Pow) {                            \
-    def(#function "(Operand input, Operand other, *, Tensor? out=None)", binary_call<BinaryOp::Name>, kBoth,          \
+    def(tensors_only(BinaryOp::Name) ? #function "(Tensor input, Tensor other, *, Tensor? out=None)"                 \
+                                     : #function "(Tensor input, Operand other, *, Tensor? out=None)",               \
+        binary_call<BinaryOp::Name>, kBoth,                                                                          \
         describe(#function, true));                                                                                  \
+    if (number_first(BinaryOp::Name))                                                                               \
+      def(#function "(Scalar input, Tensor other, *, Tensor? out=None)", binary_call<BinaryOp::Name>, kFunction);    \
     def(#function "_(Tensor self, Operand other)", binary_inplace<BinaryOp::Name>, kMethod);                          \
   }
 #include "rushlight/elementwise.def"
 
-  def("add(Operand input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Add>, kBoth,
+  def("add(Tensor input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Add>, kBoth,
       "input + alpha * other, elementwise.\n\ninput, other: tensors or numbers of any shapes that broadcast; their dtypes "
       "are promoted.\nalpha: factor of other; an integer for integer results.\nout: tensor for the result; resized where "
       "needed.\n\nRaises RuntimeError for shapes that do not broadcast and for results that out's dtype cannot hold.");
   def("add_(Tensor self, Operand other, *, Scalar alpha=1)", scaled_inplace<BinaryOp::Add>, kMethod);
-  def("sub(Operand input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Sub>, kBoth,
+  def("sub(Tensor input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Sub>, kBoth,
       "input - alpha * other, elementwise.");
   def("sub_(Tensor self, Operand other, *, Scalar alpha=1)", scaled_inplace<BinaryOp::Sub>, kMethod);
-  def("add(Operand input, Scalar alpha, Tensor other)", scaled_old<BinaryOp::Add>, kBoth);
-  def("sub(Operand input, Scalar alpha, Tensor other)", scaled_old<BinaryOp::Sub>, kBoth);
+  def("add(Tensor input, Scalar alpha, Tensor other)", scaled_old<BinaryOp::Add>, kBoth);
+  def("sub(Tensor input, Scalar alpha, Tensor other)", scaled_old<BinaryOp::Sub>, kBoth);
+  def("positive(Tensor input)", [](Args& a) {
+    if (a.tensor(0).dtype() == DType::Bool) fail("The `+` operator, on a bool tensor is not supported.");
+    return Py_NewRef(a.object(0));
+  });
   def("rsub(Tensor input, Operand other, *, Scalar alpha=1)",
       [](Args& a) { return wrap(rsub(a.tensor(0), a.operand(1), a.scalar(2, 1))); }, kBoth, "other - alpha * input.");
-  def("div(Operand input, Operand other, *, str? rounding_mode=None, Tensor? out=None)", div_call, kBoth,
+  def("div(Tensor input, Operand other, *, str? rounding_mode=None, Tensor? out=None)", div_call, kBoth,
       "input / other, elementwise.\n\nrounding_mode: None for true division (integers give the default dtype), 'trunc' "
       "towards zero, 'floor' downwards.");
   def("div_(Tensor self, Operand other, *, str? rounding_mode=None)", div_inplace, kMethod);
-  def("true_divide(Operand input, Operand other, *, Tensor? out=None)", binary_call<BinaryOp::Div>, kBoth);
+  def("true_divide(Tensor input, Operand other, *, Tensor? out=None)", binary_call<BinaryOp::Div>, kBoth);
   def("true_divide_(Tensor self, Operand other)", binary_inplace<BinaryOp::Div>, kMethod);
-  def("pow(Operand input, Operand exponent, *, Tensor? out=None)",
+  def("pow(Tensor input, Operand exponent, *, Tensor? out=None)",
       [](Args& a) {
         if (!a.has(2)) return wrap(pow(a.operand(0), a.operand(1)));
         pow_out(a.tensor(2), a.operand(0), a.operand(1));
         return Py_NewRef(a.object(2));
       },
       kBoth, "input to the power exponent, elementwise. Integers to negative integer powers raise RuntimeError.");
+  def("pow(Scalar input, Tensor exponent, *, Tensor? out=None)",
+      [](Args& a) {
+        if (!a.has(2)) return wrap(pow(a.operand(0), a.operand(1)));
+        pow_out(a.tensor(2), a.operand(0), a.operand(1));
+        return Py_NewRef(a.object(2));
+      },
+      kFunction);
   def("pow_(Tensor self, Operand exponent)", binary_inplace<BinaryOp::Pow>, kMethod);
   def("clamp(Tensor input, Scalar? min=None, Scalar? max=None, *, Tensor? out=None)",
       [](Args& a) {
@@ -225,6 +269,30 @@ void register_elementwise() {
   def("allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool", [](Args& a) {
     return wrap_bool(all(isclose(a.tensor(0), a.tensor(1), a.number(2, 1e-5), a.number(3, 1e-8), a.flag(4))).item().to_bool());
   });
+  // Composites that optimizers call; each is two loops.
+  def("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)", [](Args& a) {
+    return wrap(add(a.tensor(0), mul(a.tensor(1), a.tensor(2)), a.scalar(3, 1)));
+  }, kBoth, "input + value * tensor1 * tensor2.");
+  def("addcmul_(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)", [](Args& a) {
+    binary(BinaryOp::Add, a.tensor(0), mul(a.tensor(1), a.tensor(2)), {Target::Kind::InPlace, &a.tensor(0)}, a.scalar(3, 1));
+    return Py_NewRef(a.object(0));
+  }, kMethod);
+  def("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)", [](Args& a) {
+    if (is_integral(a.tensor(1).dtype(), true) && is_integral(a.tensor(2).dtype(), true))
+      fail("Integer division with addcdiv is no longer supported; use a floating point dtype");
+    return wrap(add(a.tensor(0), div(a.tensor(1), a.tensor(2)), a.scalar(3, 1)));
+  }, kBoth, "input + value * tensor1 / tensor2.");
+  def("addcdiv_(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)", [](Args& a) {
+    binary(BinaryOp::Add, a.tensor(0), div(a.tensor(1), a.tensor(2)), {Target::Kind::InPlace, &a.tensor(0)}, a.scalar(3, 1));
+    return Py_NewRef(a.object(0));
+  }, kMethod);
+  def("lerp(Tensor input, Tensor end, Operand weight)", [](Args& a) {
+    return wrap(add(a.tensor(0), mul(sub(a.tensor(1), a.tensor(0)), a.operand(2))));
+  }, kBoth, "input + weight * (end - input).");
+  def("lerp_(Tensor self, Tensor end, Operand weight)", [](Args& a) {
+    add_(a.tensor(0), mul(sub(a.tensor(1), a.tensor(0)), a.operand(2)));
+    return Py_NewRef(a.object(0));
+  }, kMethod);
   for (const auto& [alias, name] : {std::pair("absolute", "abs"), {"negative", "neg"}, {"multiply", "mul"}, {"subtract", "sub"},
                                     {"divide", "div"}, {"greater", "gt"}, {"greater_equal", "ge"}, {"less", "lt"},
                                     {"less_equal", "le"}, {"not_equal", "ne"}, {"clip", "clamp"}, {"arcsin", "asin"},

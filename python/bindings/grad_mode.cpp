@@ -122,10 +122,12 @@ PyObject* mode_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     static const char* set_names[] = {"mode", nullptr};
     static const char* other_names[] = {"orig_func", nullptr};
     PyObject* given = nullptr;
+    const bool own = type == &NoGradType || type == &EnableGradType || type == &SetGradType || type == &InferenceType;
+    // A class derived from no_grad or enable_grad has an __init__ of its own.
+    if (!own && !set && !inference) return make(type, PyType_IsSubtype(type, &EnableGradType));
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, set ? "O" : "|O", const_cast<char**>(set || inference ? set_names : other_names),
                                      &given))
       return nullptr;
-    const bool own = type == &NoGradType || type == &EnableGradType || type == &SetGradType || type == &InferenceType;
     if (set) {
       if (!PyBool_Check(given))
         fail<TypeError>("set_grad_enabled(): argument 'enabled' (position 1) must be bool, not ", Py_TYPE(given)->tp_name);
@@ -136,8 +138,8 @@ PyObject* mode_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       if (!PyCallable_Check(given))
         fail<TypeError>("inference_mode(): argument 'mode' must be bool or callable, not ", Py_TYPE(given)->tp_name);
     }
-    const bool mode = type != &EnableGradType && !PyType_IsSubtype(type, &EnableGradType) ? inference : true;
-    if (!given || (!own && !PyCallable_Check(given))) return make(type, mode);
+    const bool mode = type != &NoGradType;
+    if (!given) return make(type, mode);
     // @no_grad without parentheses
     if (!PyCallable_Check(given)) fail<TypeError>(type->tp_name, " decorates a callable, not ", Py_TYPE(given)->tp_name);
     Owned made(make(type, mode));

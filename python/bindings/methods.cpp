@@ -103,6 +103,10 @@ void register_methods() {
     fill_(diagonal(t), a.scalar(1));
     return Py_NewRef(a.object(0));
   }, kMethod);
+  def("__format__(Tensor self, str format_spec) -> str", [](Args& a) {
+    Owned m(PyImport_ImportModule("rushlight._tensor_str"));
+    return check_object(PyObject_CallMethod(m.get(), "_format", "OO", a.object(0), a.object(1)));
+  }, kMethod);
   def("is_floating_point(Tensor input) -> bool", [](Args& a) { return wrap_bool(is_floating_point(a.tensor(0).dtype())); });
   def("is_complex(Tensor input) -> bool", [](Args& a) { return wrap_bool(is_complex(a.tensor(0).dtype())); });
   def("is_signed(Tensor self) -> bool", [](Args& a) { return wrap_bool(is_signed(a.tensor(0).dtype())); }, kMethod);

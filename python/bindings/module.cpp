@@ -37,6 +37,7 @@ NB_MODULE(_C, m) {
         }
       },
       nullptr);
+  m.attr("__name__") = "rushlight";  // where users see the classes
   try {
     bind_values(m);
     bind_numpy(m);
@@ -56,6 +57,7 @@ NB_MODULE(_C, m) {
     register_methods();
     bind_autograd(m);
     install_functions(m.ptr());
+    m.attr("__name__") = "rushlight._C";
   } catch (const PythonError&) {
     throw nb::python_error();
   }

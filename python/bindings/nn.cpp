@@ -1,4 +1,5 @@
 #include "bindings/python.h"
+#include "ops/elementwise.h"
 
 namespace rushlight::python {
 
@@ -16,6 +17,28 @@ void register_nn() {
       [](Args& a) {
         return wrap(cross_entropy_loss(a.tensor(0), a.tensor(1), a.tensor_or_none(2), a.integer(3, 1), a.integer(4, -100), a.number(5)));
       }, kNN);
+  def("leaky_relu(Tensor input, Scalar negative_slope=0.01)",
+      [](Args& a) { return wrap(leaky_relu(a.tensor(0), a.scalar(1, 0.01))); }, kNN);
+  def("leaky_relu_(Tensor input, Scalar negative_slope=0.01)", [](Args& a) {
+    leaky_relu_(a.tensor(0), a.scalar(1, 0.01));
+    return Py_NewRef(a.object(0));
+  }, kNN);
+  def("binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, int reduction=1)", [](Args& a) {
+    return wrap(binary_cross_entropy(a.tensor(0), a.tensor(1), a.tensor_or_none(2), a.integer(3, 1)));
+  }, kNN);
+  def("binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1)",
+      [](Args& a) {
+        return wrap(binary_cross_entropy_with_logits(a.tensor(0), a.tensor(1), a.tensor_or_none(2), a.tensor_or_none(3), a.integer(4, 1)));
+      }, kFunction);
+  def("dropout(Tensor input, float p, bool train)", [](Args& a) { return wrap(dropout(a.tensor(0), a.number(1), a.flag(2))); }, kFunction,
+      "Zeroes elements with probability p and scales the others by 1 / (1 - p), if train.");
+  def("dropout_(Tensor input, float p, bool train)", [](Args& a) {
+    inplace_by_copy("dropout_", a.tensor(0), [&](const Tensor& x) { return dropout(x, a.number(1), a.flag(2)); });
+    return Py_NewRef(a.object(0));
+  }, kFunction);
+  def("embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False)", [](Args& a) {
+    return wrap(embedding(a.tensor(0), a.tensor(1), a.integer(2, -1)));
+  }, kFunction);
 }
 
 }  // namespace rushlight::python

@@ -84,6 +84,17 @@ void define_pair(const std::string& name) {
     auto [v, m] = F(a.tensor(0), dims, a.has(2) ? a.scalar(2).to_double() : 1.0, a.flag(3));
     return wrap(TensorList{v, m});
   }, kFunction);
+  auto* whole = new std::string(name + "(Tensor input, bool unbiased=True) -> tuple[Tensor, Tensor]");
+  def(whole->c_str(), [](Args& a) {
+    auto [v, m] = F(a.tensor(0), {}, a.flag(1, true) ? 1 : 0, false);
+    return wrap(TensorList{v, m});
+  }, kFunction);
+  auto* old = new std::string(name + "(Tensor input, int[1]? dim, bool unbiased=True, bool keepdim=False) -> tuple[Tensor, Tensor]");
+  def(old->c_str(), [](Args& a) {
+    const DimsArg dims(a, 1);
+    auto [v, m] = F(a.tensor(0), dims, a.flag(2, true) ? 1 : 0, a.flag(3));
+    return wrap(TensorList{v, m});
+  }, kFunction);
 }
 
 double order_of(const Args& a, int i) {
@@ -132,7 +143,6 @@ void register_reduce() {
     }
     return wrap(max(a.tensor(0)));
   }, kBoth, "Largest element; with dim the named tuple (values, indices); with another tensor the elementwise maximum.");
-  def("max(Tensor input, int dim, bool keepdim=False, *, Tensor[]? out=None)", [](Args& a) { return extreme<max, max_out>(a, "max"); });
   def("max(Tensor input, Tensor other, *, Tensor? out=None)", [](Args& a) {
     if (a.has(2)) {
       maximum_out(a.tensor(2), a.tensor(0), a.tensor(1));
@@ -140,6 +150,7 @@ void register_reduce() {
     }
     return wrap(maximum(a.tensor(0), a.tensor(1)));
   });
+  def("max(Tensor input, int dim, bool keepdim=False, *, Tensor[]? out=None)", [](Args& a) { return extreme<max, max_out>(a, "max"); });
   def("min(Tensor input, *, Tensor? out=None)", [](Args& a) {
     if (a.has(1)) {
       min_out(a.tensor(1), a.tensor(0));
@@ -147,7 +158,6 @@ void register_reduce() {
     }
     return wrap(min(a.tensor(0)));
   }, kBoth, "Smallest element; with dim the named tuple (values, indices); with another tensor the elementwise minimum.");
-  def("min(Tensor input, int dim, bool keepdim=False, *, Tensor[]? out=None)", [](Args& a) { return extreme<min, min_out>(a, "min"); });
   def("min(Tensor input, Tensor other, *, Tensor? out=None)", [](Args& a) {
     if (a.has(2)) {
       minimum_out(a.tensor(2), a.tensor(0), a.tensor(1));
@@ -155,6 +165,7 @@ void register_reduce() {
     }
     return wrap(minimum(a.tensor(0), a.tensor(1)));
   });
+  def("min(Tensor input, int dim, bool keepdim=False, *, Tensor[]? out=None)", [](Args& a) { return extreme<min, min_out>(a, "min"); });
   define_variance<var, var_out>("var", "Variance over dims; correction (1) degrees of freedom are taken off.");
   define_variance<std, std_out>("std", "Standard deviation over dims; correction (1) degrees of freedom are taken off.");
   define_pair<var_mean>("var_mean");

@@ -51,7 +51,7 @@ void register_shape() {
     Tensor r = flatten(a.tensor(0), a.integer(1, 0), a.integer(2, -1));
     return wrap(r);
   }, kBoth, "Joins the dims from start_dim to end_dim into one.");
-  def("ravel(Tensor input)", [](Args& a) { return wrap(reshape(a.tensor(0), DimVector{-1})); });
+  def("ravel(Tensor input)", [](Args& a) { return wrap(view(contiguous(a.tensor(0)), DimVector{-1})); });
   def("unflatten(Tensor input, int dim, int[1] sizes)", [](Args& a) { return wrap(unflatten(a.tensor(0), a.integer(1), a.ints(2))); });
   def("squeeze(Tensor input)", [](Args& a) { return wrap(squeeze(a.tensor(0))); }, kBoth,
       "A view without the dims of size 1; with dim (an int or a tuple) only those among them.");
@@ -114,7 +114,10 @@ void register_shape() {
       "A copy with the order of elements reversed along dims.");
   def("view_as_real(Tensor input)", [](Args& a) { return wrap(view_as_real(a.tensor(0))); }, kFunction);
   def("view_as_complex(Tensor input)", [](Args& a) { return wrap(view_as_complex(a.tensor(0))); }, kFunction);
-  def("sum_to_size(Tensor self, int[*] size)", [](Args& a) { return wrap(sum_to_size(a.tensor(0), dims_of(a, 1))); }, kMethod);
+  def("sum_to_size(Tensor self, int[*] size)", [](Args& a) {
+    const DimVector size = dims_of(a, 1);
+    return wrap(size.empty() ? sum(a.tensor(0)) : sum_to_size(a.tensor(0), size));
+  }, kMethod);
   def("resize_(Tensor self, int[*] size)", [](Args& a) {
     resize_(a.tensor(0), dims_of(a, 1));
     return Py_NewRef(a.object(0));

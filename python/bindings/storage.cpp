@@ -112,7 +112,7 @@ void set_item(const UntypedStorage& s, PyObject* index, PyObject* value) {
   }
   if (!is_int(index)) fail<TypeError>("can't index a torch.UntypedStorage with ", Py_TYPE(index)->tp_name);
   int64_t i = to_int(index);
-  if (i < -s.size() || i >= s.size()) fail<IndexError>("index ", i, " out of range for storage of size ", s.size());
+  if (i < -s.size() || i >= s.size()) fail("out of bounds: index ", i, " of a storage of size ", s.size());
   s.bytes()[i < 0 ? i + s.size() : i] = byte;
 }
 
@@ -321,6 +321,7 @@ void bind_storage(nb::module_& m) {
            })
       .def("cpu", [](nb::handle self) { return nb::borrow(self); })
       .def("untyped", [](nb::handle self) { return nb::borrow(self); })
+      .def("__reduce__", [](nb::handle self) { return self.attr("__reduce_ex__")(2); })
       .def("__reduce_ex__", [](nb::handle self, int protocol) {
         nb::object rebuild = nb::module_::import_("rushlight._rebuild").attr("_rebuild_storage");
         nb::object data = protocol >= 5 ? nb::steal(check_object(PyPickleBuffer_FromObject(self.ptr())))
@@ -328,6 +329,9 @@ void bind_storage(nb::module_& m) {
         return nb::make_tuple(rebuild, nb::make_tuple(data));
       });
   m.def("_storage_from_buffer", [](nb::handle o) { return nb::steal(storage_from_buffer(o.ptr())); });
+
+  // Subclasses made from here on inherit it.
+  TensorType.tp_as_buffer = &tensor_buffer;
 
   def(
       "untyped_storage(Tensor self) -> UntypedStorage", [](Args& a) { return wrap_storage(a.tensor(0).storage()); },

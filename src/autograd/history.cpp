@@ -256,7 +256,7 @@ void rebase_history(const Tensor& t, const Ref<Node>& node) {
 
 void check_inplace(const Tensor& t) {
   const TensorImpl& impl = *t.impl();
-  if (impl.inference && !InferenceMode::enabled() && GradMode::enabled())
+  if (impl.inference && !InferenceMode::enabled())
     fail(
         "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
         "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.");

@@ -247,7 +247,8 @@ template <class Op, class T, class A>
       if (i == 0)
         for (int64_t j = 0; j < columns; ++j) acc[j] = Op::template map<A>(x[j]);
       else if constexpr (Op::kVectors)
-        map2(acc, acc, x, columns, [](Vec<X> a, Vec<X> b) __attribute__((always_inline)) { return Op::merge_vectors(a, b); });
+        map2(acc, acc, x, columns,
+             [](Vec<X> a, Vec<X> b) __attribute__((always_inline)) { return Op::merge_vectors(a, b); });
       else
 #pragma GCC ivdep
         for (int64_t j = 0; j < columns; ++j) acc[j] = Op::merge(acc[j], Op::template map<A>(x[j]));
@@ -266,8 +267,9 @@ template <class Op, class T, class A>
             *g = row(i + 6), *h = row(i + 7);
 #pragma GCC ivdep
     for (int64_t j = 0; j < columns; ++j)
-      acc[j] = Op::merge(acc[j], Op::merge(Op::merge(Op::merge(get(a[j]), get(b[j])), Op::merge(get(c[j]), get(d[j]))),
-                                           Op::merge(Op::merge(get(e[j]), get(f[j])), Op::merge(get(g[j]), get(h[j])))));
+      acc[j] =
+          Op::merge(acc[j], Op::merge(Op::merge(Op::merge(get(a[j]), get(b[j])), Op::merge(get(c[j]), get(d[j]))),
+                                      Op::merge(Op::merge(get(e[j]), get(f[j])), Op::merge(get(g[j]), get(h[j])))));
   }
   for (; i < n; ++i) {
     const T* x = row(i);

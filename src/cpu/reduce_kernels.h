@@ -36,8 +36,8 @@ struct ReduceKernel {
   int64_t acc_size = 0;
 };
 
-// softmax_rows: `rows` runs of n contiguous elements. softmax_cols: `rows` columns, side by side, of n elements that lie
-// `stride` elements apart.
+// softmax_rows: `rows` runs of n contiguous elements. softmax_cols: `rows` columns, side by side, of n elements that
+// lie `stride` elements apart.
 struct SoftmaxBlock {
   const char* in;
   char* out;

@@ -67,7 +67,8 @@ RL_INLINE void widen_run(float* to, const H* from, int64_t n) {
 #if RL_AVX512
   if constexpr (std::is_same_v<H, float16>)
     for (; i + 16 <= n; i += 16)
-      _mm512_storeu_ps(to + i, _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i))));
+      _mm512_storeu_ps(to + i,
+                       _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i))));
 #elif defined(__F16C__)
   if constexpr (std::is_same_v<H, float16>)
     for (; i + 8 <= n; i += 8)
@@ -101,7 +102,8 @@ RL_INLINE T reduce_run(const T* x, int64_t n, const F& f) {
   V tail = f.identity();
   for (; i + width <= n; i += width) tail = f.step(tail, V::load(x + i));
   if (i < n) tail = f.step(tail, load_tail<T>(x + i, n - i, f.neutral()));
-  return reduce_lanes(f.merge(total, tail), [](auto p, auto q) __attribute__((always_inline)) { return F::merge1(p, q); });
+  return reduce_lanes(f.merge(total, tail),
+                      [](auto p, auto q) __attribute__((always_inline)) { return F::merge1(p, q); });
 }
 
 template <class T>
@@ -162,9 +164,9 @@ RL_INLINE T extreme_run(const T* x, int64_t n) {
     nan[0] = nan[0] | (v != v);
   }
   if (any(nan[0] | nan[1])) return kNaN<T>;
-  return reduce_lanes(better(better(a[0], a[1]), better(a[2], a[3])), [](auto p, auto q) __attribute__((always_inline)) {
-    return Largest ? (p > q ? p : q) : (p < q ? p : q);
-  });
+  return reduce_lanes(better(better(a[0], a[1]), better(a[2], a[3])),
+                      [](auto p, auto q)
+                          __attribute__((always_inline)) { return Largest ? (p > q ? p : q) : (p < q ? p : q); });
 }
 
 }  // namespace rushlight::cpu::RL_ISA

@@ -152,9 +152,9 @@ struct Driver {
   const ReduceSink& sink;
   Dims kept, reduced;
   bool columns = false;
-  int64_t width = 1, segment = 1;            // a tile: outputs x elements reduced
-  int64_t blocks_inner = 1, blocks = 1;      // blocks of outputs
-  int64_t segments = 1, tiles = 1;           // tiles of one block
+  int64_t width = 1, segment = 1;        // a tile: outputs x elements reduced
+  int64_t blocks_inner = 1, blocks = 1;  // blocks of outputs
+  int64_t segments = 1, tiles = 1;       // tiles of one block
   int64_t chunk_tiles = 1, chunks_per_block = 1;
 
   void prepare() {

@@ -31,10 +31,9 @@ RL_INLINE T exp_and_sum(T* out, const T* x, int64_t n, T shift) {
     sum[0] += e;
   }
   if (i < n) {
-    // exp(-inf) = 0 in the lanes beyond the end
-    const V e = exp(load_tail<T>(x + i, n - i, -kInfinity<T>) - m);
+    const V e = exp(load_tail<T>(x + i, n - i, shift) - m);
     if constexpr (Store) e.store_first(out + i, n - i);
-    sum[1] += e;
+    sum[1] += select(V::iota() < V(static_cast<T>(n - i)), e, V(T(0)));
   }
   return lane_sum((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
@@ -64,8 +63,10 @@ void softmax_short_rows(const SoftmaxBlock& b) {
     T* out = reinterpret_cast<T*>(b.out) + r * b.n;
     T largest = reduce_lanes(x, [](auto p, auto q) __attribute__((always_inline)) { return p > q ? p : q; });
     if (any(x != x)) largest = kNaN<T>;
-    const V shifted = x - V(largest), e = exp(shifted);
-    const T sum = lane_sum(e);
+    // exp(0) in the lanes beyond the end: results that underflow are slow.
+    const Mask<T> inside = V::iota() < V(static_cast<T>(b.n));
+    const V shifted = select(inside, x - V(largest), V(T(0))), e = exp(shifted);
+    const T sum = lane_sum(select(inside, e, V(T(0))));
     (b.log ? shifted - V(log1(sum)) : e * V(T(1) / sum)).store_first(out, b.n);
   }
 }
@@ -114,9 +115,8 @@ void softmax_half_rows(const SoftmaxBlock& b) {
       const float v = extreme_run<true>(buffer, m);
       largest = v > largest || v != v ? v : largest;
     });
-    pieces([&](int64_t, int64_t m) __attribute__((always_inline)) {
-      sum += exp_and_sum<false>(buffer, buffer, m, largest);
-    });
+    pieces([&](int64_t, int64_t m)
+               __attribute__((always_inline)) { sum += exp_and_sum<false>(buffer, buffer, m, largest); });
     const float factor = 1.0f / sum, log_sum = log1(sum);
     pieces([&](int64_t i, int64_t m) __attribute__((always_inline)) {
       if (b.log) {

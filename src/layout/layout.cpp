@@ -390,9 +390,7 @@ bool may_self_overlap(IntSpan sizes, IntSpan strides) {
   DimVector kept;
   for (size_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] == 0) return false;
-    if (sizes[i] == 1) continue;
-    if (strides[i] == 0) return true;
-    kept.push_back(static_cast<int64_t>(i));
+    if (sizes[i] > 1) kept.push_back(static_cast<int64_t>(i));
   }
   // Enough, not necessary: each stride steps over everything below it.
   std::sort(kept.begin(), kept.end(), [&](int64_t a, int64_t b) { return strides[a] < strides[b]; });
@@ -450,8 +448,10 @@ Overlap overlap(const Tensor& a, const Tensor& b) {
   if (a.is_contiguous() && b.is_contiguous()) return Overlap::Partial;
   // Columns of one matrix share a range of addresses but no element.
   SmallVector<Step, 16> steps;
+  const int64_t distance = b0 - a0;
+  const bool aligned = a.item_size() == b.item_size() && distance % a.item_size() == 0;
   auto add = [&](const Tensor& t, int64_t sign) {
-    if (t.item_size() > 1) steps.push_back({1, sign > 0 ? 0 : 1 - t.item_size(), sign > 0 ? t.item_size() - 1 : 0});
+    if (!aligned) steps.push_back({1, sign > 0 ? 0 : 1 - t.item_size(), sign > 0 ? t.item_size() - 1 : 0});
     for (int64_t i = 0; i < t.dim(); ++i)
       if (t.sizes()[i] > 1 && t.strides()[i] > 0) {
         const int64_t n = t.sizes()[i] - 1;
@@ -471,13 +471,17 @@ Overlap overlap(const Tensor& a, const Tensor& b) {
     }
   }
   int budget = 1000;
-  return can_meet(steps.data(), kept, b0 - a0, budget) ? Overlap::Partial : Overlap::None;
+  return can_meet(steps.data(), kept, distance, budget) ? Overlap::Partial : Overlap::None;
 }
 
-void check_writable(const Tensor& t) {
+void check_not_read_only(const Tensor& t) {
   if (t.storage()->read_only())
     fail("unsupported operation: the memory of the written-to tensor is read-only (it belongs to a non-writable "
          "buffer). Please clone() the tensor before performing the operation.");
+}
+
+void check_writable(const Tensor& t) {
+  check_not_read_only(t);
   if (t.is_contiguous()) return;
   for (int64_t i = 0; i < t.dim(); ++i)
     if (t.strides()[i] == 0 && t.sizes()[i] > 1)

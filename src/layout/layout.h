@@ -67,6 +67,7 @@ enum class Overlap { None, Full, Partial };
 Overlap overlap(const Tensor& a, const Tensor& b);
 // Raises unless every element of `t` has an address of its own; called before writing.
 void check_writable(const Tensor& t);
+void check_not_read_only(const Tensor& t);
 
 }  // namespace rushlight::layout
 

@@ -83,7 +83,7 @@ namespace {
 
 const Tensor& fill_as(const char* operation, const char* name, const Tensor& self, const Operand& value) {
   check_cpu(operation, self);
-  layout::check_writable(self);
+  layout::check_not_read_only(self);  // elements that share memory get the same value
   if (value.is_tensor() && value.tensor().dim() != 0)
     fail("fill_ only supports 0-dimension value tensor but got tensor with ", value.tensor().dim(), " dimensions.");
   const Scalar number = value.is_tensor() ? item(value.tensor()) : value.number();
@@ -114,7 +114,7 @@ const Tensor& fill_(const Tensor& self, const Operand& value) { return fill_as("
 
 const Tensor& zero_(const Tensor& self) {
   if (self.is_contiguous() && self.numel() && !self.impl()->autograd && !self.impl()->base &&
-      !self.storage()->read_only() && self.device().is_cpu() && self.nbytes() <= 65536) {
+      !self.impl()->inference && !self.storage()->read_only() && self.device().is_cpu() && self.nbytes() <= 65536) {
     std::memset(self.data(), 0, static_cast<size_t>(self.nbytes()));
     self.bump_version("zero_");
     return self;

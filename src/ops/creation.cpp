@@ -97,10 +97,11 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   if (!std::isfinite(a) || !std::isfinite(b)) fail("unsupported range: ", a, " -> ", b);
   if ((s > 0 && b < a) || (s < 0 && b > a)) fail("upper bound and lower bound inconsistent with step sign");
   double count;
-  if (integral) {
+  if (integral || d == DType::Int64) {
     // In integers, so that no size is lost to rounding.
     const __int128 distance = static_cast<__int128>(end.to_int()) - start.to_int();
     const int64_t st = step.to_int();
+    if (st == 0) fail("step must be nonzero");
     count = static_cast<double>((distance + st - (st > 0 ? 1 : -1)) / st);
   } else {
     count = std::ceil((b - a) / s);
@@ -144,8 +145,11 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType 
   const double step = steps > 1 ? (b - a) / static_cast<double>(steps - 1) : 0;
   if (steps == 1) return full(DimVector{1}, start, d);
   if (is_integral(d, false)) {
+    // The ends are cut to integers first, the steps between them are not.
+    const double from = static_cast<double>(start.to_int()), to = static_cast<double>(end.to_int());
+    const double part = steps > 1 ? (to - from) / static_cast<double>(steps - 1) : 0;
     return generated(steps, d, [=](int64_t i) {
-      return static_cast<int64_t>(i < steps / 2 ? a + step * static_cast<double>(i) : b - step * static_cast<double>(steps - 1 - i));
+      return static_cast<int64_t>(i < steps / 2 ? from + part * static_cast<double>(i) : to - part * static_cast<double>(steps - 1 - i));
     });
   }
   return generated(steps, d, [=](int64_t i) {

@@ -33,6 +33,8 @@ void check_floating(const char* kernel, DType dtype) {
   if (!is_floating_point(dtype)) fail<NotImplementedError>("\"", kernel, "\" not implemented for '", dtype, "'");
 }
 
+SavedTensor save(const Tensor& t) { return t.defined() ? SavedTensor(t) : SavedTensor(); }
+
 // ---- squared error: 2 factor (input - target) grad
 Tensor mse_gradient(const Tensor& grad, const Tensor& input, const Tensor& target, int64_t reduction) {
   const Tensor d = sub(input, target);
@@ -109,21 +111,21 @@ double nll_forward(T* out, const T* x, const int64_t* strides, const Index* targ
 }
 
 struct NllSaved {
-  SavedTensor target, weight;
-  DimVector sizes;  // of the input
+  SavedTensor input, target, weight;
   NllShape shape;
   NllOptions options;
   double total_weight;
 };
 
-Tensor nll_backward(const Tensor& grad, const Tensor& target, const Tensor& weight, const NllSaved& saved) {
+Tensor nll_backward(const Tensor& grad, const Tensor& input, const Tensor& target, const Tensor& weight,
+                    const NllSaved& saved) {
   const NllShape& s = saved.shape;
   const NllOptions& o = saved.options;
   const DType dtype = grad.dtype();
   Tensor r;
   {
     NoGradGuard no_grad;
-    r = zeros(saved.sizes, dtype);
+    r = zeros(input.sizes(), dtype);
     const Tensor g = contiguous(grad);
     with_float(dtype, [&]<class T>(T*) {
       with_target(target.dtype(), [&]<class Index>(const Index*) {
@@ -147,14 +149,13 @@ Tensor nll_backward(const Tensor& grad, const Tensor& target, const Tensor& weig
       });
     });
   }
-  // Linear in grad, with the loss itself as the transpose.
-  if (autograd::needs(grad))
-    autograd::record(s.inner == 1 && saved.sizes.size() < 3 ? "NllLossBackwardBackward0" : "NllLoss2DBackwardBackward0",
-                     r, {&grad},
-                     [target = SavedTensor(target), weight = SavedTensor(weight.defined() ? weight : grad),
-                      with_weight = weight.defined(), o](Grads& g) {
-                       g[0] = nll_loss(g.grad(), g.unpack(target), with_weight ? g.unpack(weight) : Tensor(),
-                                       o.reduction, o.ignore_index);
+  // Linear in grad, with the loss itself as the transpose; constant in the input.
+  if (autograd::needs(grad, input))
+    autograd::record(input.dim() > 2 ? "NllLoss2DBackwardBackward0" : "NllLossBackwardBackward0", r, {&grad, &input},
+                     [target = SavedTensor(target), weight = save(weight), o](Grads& g) {
+                       if (g.needs(0))
+                         g[0] = nll_loss(g.grad(), g.unpack(target), g.unpack(weight), o.reduction, o.ignore_index);
+                       if (g.needs(1)) g[1] = zeros_like(g.grad());
                      });
   return r;
 }
@@ -172,7 +173,8 @@ NllShape nll_shape(const Tensor& input, const Tensor& target, const Tensor& weig
   const bool spatial = dims > 2;
   if (!spatial) {
     if (to.size() > 1) fail("0D or 1D target tensor expected, multi-target not supported");
-    if (dims == 1 && target.numel() != 1) fail("size mismatch (got input: ", in, ", target: ", to, ")");
+    if (dims == 1 && target.numel() != 1)
+      fail<ValueError>("For 1D input, 1D target must have size 1, but got target size: ", target.numel());
   } else {
     bool same = to.size() + 1 == in.size();
     for (size_t i = 2; same && i < in.size(); ++i) same = in[i] == to[i - 1];
@@ -267,11 +269,11 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight,
     });
   });
   if (autograd::needs(input))
-    autograd::record(dims > 2 ? "NllLoss2DBackward0" : "NllLossBackward0", r, {&input},
-                     [saved = NllSaved{SavedTensor(at), w.defined() ? SavedTensor(w) : SavedTensor(), input.sizes(), s,
-                                       options, total_weight}](Grads& g) {
-                       g[0] = nll_backward(g.grad(), g.unpack(saved.target), g.unpack(saved.weight), saved);
-                     });
+    autograd::record(
+        dims > 2 ? "NllLoss2DBackward0" : "NllLossBackward0", r, {&input},
+        [saved = NllSaved{SavedTensor(input), SavedTensor(at), save(w), s, options, total_weight}](Grads& g) {
+          g[0] = nll_backward(g.grad(), g.unpack(saved.input), g.unpack(saved.target), g.unpack(saved.weight), saved);
+        });
   return r;
 }
 
@@ -360,7 +362,6 @@ Tensor floored(const Tensor& logarithm) { return clamp(logarithm, Scalar(-100), 
 Tensor log_sigmoid(const Tensor& x) { return sub(clamp(x, {}, Scalar(0)), log1p(exp(neg(abs(x))))); }
 
 Tensor weighted(const Tensor& loss, const Tensor& weight) { return weight.defined() ? mul(loss, weight) : loss; }
-SavedTensor save(const Tensor& t) { return t.defined() ? SavedTensor(t) : SavedTensor(); }
 
 void check_probabilities(const Tensor& input) {
   bool inside = true;

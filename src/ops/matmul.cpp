@@ -414,6 +414,7 @@ Tensor matmul(const Tensor& self, const Tensor& other) {
 }
 
 const Tensor& matmul_out(const Tensor& out, const Tensor& self, const Tensor& other) {
+  if (self.dim() == 2 && other.dim() == 1) return mv_out(out, self, other);
   DimVector batch;
   auto shape = direct_shape(self, other, batch);
   if (!shape) {

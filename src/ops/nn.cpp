@@ -112,9 +112,10 @@ void check_leaky(const Tensor& self) {
 Tensor leaky_relu_backward(const Tensor& grad, const Tensor& x, double slope) {
   const Tensor r = empty_like(x);
   leaky_select(r, grad, x, slope);
-  if (autograd::needs(grad))
-    autograd::record("LeakyReluBackwardBackward0", r, {&grad}, [x = SavedTensor(x), slope](Grads& g) {
-      g[0] = leaky_relu_backward(g.grad(), g.unpack(x), slope);
+  if (autograd::needs(grad, x))
+    autograd::record("LeakyReluBackwardBackward0", r, {&grad, &x}, [x = SavedTensor(x), slope](Grads& g) {
+      if (g.needs(0)) g[0] = leaky_relu_backward(g.grad(), g.unpack(x), slope);
+      if (g.needs(1)) g[1] = zeros_like(g.grad());
     });
   return r;
 }

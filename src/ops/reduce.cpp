@@ -156,7 +156,8 @@ void reduce_into(ReduceOp op, const char* name, const Tensor& self, uint64_t dim
 
 namespace {
 
-// The operand of a sum or product with results of `dtype`: itself where the kernel's accumulator serves, else converted.
+// The operand of a sum or product with results of `dtype`: itself where the kernel's accumulator serves, else
+// converted.
 Tensor summand(const Tensor& self, DType dtype) {
   const DType own = self.dtype();
   if (own == dtype || (dtype == DType::Int64 && static_cast<int>(own) <= static_cast<int>(DType::Int64)) ||
@@ -332,17 +333,18 @@ std::tuple<Tensor, Tensor> extreme_dim(ReduceOp op, const char* name, const char
   const Tensor values = empty(shape, self.dtype()), indices = empty(shape, DType::Int64);
   run_arg(op, op == ReduceOp::ArgMax ? "max_cpu" : "min_cpu", self, set, &values, indices);
   if (records(self, self.dtype()))
-    autograd::record(node, values, {&self},
-                     [index = SavedTensor(indices), sizes = DimVector(self.sizes()), d, set, keepdim](autograd::Grads& g) {
-                       const int64_t ndim = sizes.size();
-                       const Tensor at = g.unpack(index);
-                       if (ndim == 0) {
-                         g[0] = g.grad();
-                         return;
-                       }
-                       g[0] = scatter_add(zeros(sizes, g.grad().dtype()), d, restore_dims(at, set, keepdim, ndim),
-                                          restore_dims(g.grad(), set, keepdim, ndim));
-                     });
+    autograd::record(
+        node, values, {&self},
+        [index = SavedTensor(indices), sizes = DimVector(self.sizes()), d, set, keepdim](autograd::Grads& g) {
+          const int64_t ndim = sizes.size();
+          const Tensor at = g.unpack(index);
+          if (ndim == 0) {
+            g[0] = g.grad();
+            return;
+          }
+          g[0] = scatter_add(zeros(sizes, g.grad().dtype()), d, restore_dims(at, set, keepdim, ndim),
+                             restore_dims(g.grad(), set, keepdim, ndim));
+        });
   return {values, indices};
 }
 
@@ -359,8 +361,7 @@ Tensor arg_extreme(ReduceOp op, const char* name, const Tensor& self, OptInt dim
     run_arg(op, kernel_name, self, set, nullptr, indices);
     return indices;
   }
-  if (self.numel() == 0)
-    fail<IndexError>(name, "(): Expected reduction dim to be specified for input.numel() == 0.");
+  if (self.numel() == 0) fail<IndexError>(name, "(): Expected reduction dim to be specified for input.numel() == 0.");
   const uint64_t set = all_dims(self.dim());
   const Tensor indices = empty(reduced_shape(self.sizes(), set, keepdim), DType::Int64);
   NoGradGuard guard;

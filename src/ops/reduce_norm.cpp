@@ -123,10 +123,11 @@ Tensor spread_op(const char* name, const Tensor& self, OptSpan dims, double corr
   const Tensor out = spread(name, self, set, correction, keepdim, root, false).value;
   if (autograd::needs(self)) {
     if (root)
-      autograd::record("StdBackward0", out, {&self},
-                       [x = SavedTensor(self), y = SavedTensor::result(out), set, correction, keepdim](autograd::Grads& g) {
-                         g[0] = var_grad(root_grad(g.grad(), g.unpack(y)), g.unpack(x), set, correction, keepdim);
-                       });
+      autograd::record(
+          "StdBackward0", out, {&self},
+          [x = SavedTensor(self), y = SavedTensor::result(out), set, correction, keepdim](autograd::Grads& g) {
+            g[0] = var_grad(root_grad(g.grad(), g.unpack(y)), g.unpack(x), set, correction, keepdim);
+          });
     else
       autograd::record("VarBackward0", out, {&self},
                        [x = SavedTensor(self), set, correction, keepdim](autograd::Grads& g) {
@@ -185,8 +186,7 @@ void check_norm_dtype(const Tensor& self, OptDType dtype) {
   if (!is_differentiable(own))
     fail("linalg.vector_norm: Expected a floating point or complex tensor as input. Got ", own);
   if (dtype) {
-    if (!is_differentiable(*dtype))
-      fail("linalg.vector_norm: dtype should be floating point or complex. Got ", *dtype);
+    if (!is_differentiable(*dtype)) fail("linalg.vector_norm: dtype should be floating point or complex. Got ", *dtype);
     if (is_complex(own) != is_complex(*dtype))
       fail("linalg.vector_norm: dtype should be ", is_complex(own) ? "complex for complex" : "real for real",
            " inputs, but got ", *dtype);

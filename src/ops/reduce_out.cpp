@@ -6,9 +6,9 @@ namespace rushlight {
 namespace {
 
 const char* cpp_name(DType d) {
-  constexpr const char* names[] = {"bool",     "unsigned char",  "signed char",        "short int",
-                                   "int",      "long int",       "c10::Half",          "c10::BFloat16",
-                                   "float",    "double",         "c10::complex<float>", "c10::complex<double>"};
+  constexpr const char* names[] = {"bool",  "unsigned char", "signed char",         "short int",
+                                   "int",   "long int",      "c10::Half",           "c10::BFloat16",
+                                   "float", "double",        "c10::complex<float>", "c10::complex<double>"};
   return static_cast<int>(d) < kNumComputeDTypes ? names[static_cast<int>(d)] : name(d);
 }
 

@@ -71,8 +71,7 @@ Tensor cumsum(const Tensor& self, int64_t dim, OptDType dtype) {
   const DType result = scan_dtype(self, dtype);
   const Tensor out = scan(false, self, d, result);
   if (autograd::needs(self) && is_differentiable(result))
-    autograd::record("CumsumBackward0", out, {&self},
-                     [d](autograd::Grads& g) { g[0] = reverse_cumsum(g.grad(), d); });
+    autograd::record("CumsumBackward0", out, {&self}, [d](autograd::Grads& g) { g[0] = reverse_cumsum(g.grad(), d); });
   return out;
 }
 

@@ -381,7 +381,7 @@ TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim) {
 }
 
 TensorList unbind(const Tensor& self, int64_t dim) {
-  if (self.dim() == 0) fail("Dimension specified as ", dim, " but tensor has no dimensions");
+  if (self.dim() == 0) fail<IndexError>("Dimension specified as ", dim, " but tensor has no dimensions");
   const int64_t d = wrap_dim(dim, self.dim()), count = self.sizes()[d];
   TensorList parts;
   parts.reserve(static_cast<size_t>(count));
@@ -473,6 +473,7 @@ Tensor imag(const Tensor& self) {
 }
 
 const Tensor& resize_(const Tensor& self, IntSpan sizes) {
+  if (equal(self.sizes(), sizes)) return self;
   if (autograd::needs(self)) fail("cannot resize variables that require grad");
   if (static_cast<int64_t>(sizes.size()) > kMaxDims)
     fail("resize_(): tensors have at most ", kMaxDims, " dimensions, got ", sizes.size());

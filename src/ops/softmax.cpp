@@ -48,8 +48,8 @@ Tensor softmax_op(const Tensor& self, int64_t dim, OptDType dtype, bool log) {
   const int64_t d = wrap_dim(dim, self.dim());
   const DType result = dtype ? *dtype : self.dtype();
   if (!is_floating_point(result) && self.numel())
-    fail<NotImplementedError>("\"", log ? "log_softmax" : "softmax", d + 1 >= self.dim() ? "_lastdim" : "", "_kernel_impl\" not implemented for '", result,
-                              "'");
+    fail<NotImplementedError>("\"", log ? "log_softmax" : "softmax", d + 1 >= self.dim() ? "_lastdim" : "",
+                              "_kernel_impl\" not implemented for '", result, "'");
   Tensor x;
   {
     NoGradGuard guard;

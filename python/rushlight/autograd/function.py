@@ -1,0 +1,131 @@
+"""Operations with derivatives written in Python."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+
+from .. import _C
+
+__all__ = ["BackwardCFunction", "Function", "FunctionCtx", "FunctionMeta", "InplaceFunction", "once_differentiable"]
+
+
+class FunctionCtx(_C._FunctionBase):
+    """What ``forward`` hands to ``backward``: saved tensors, and any attributes."""
+
+
+class BackwardCFunction(FunctionCtx):
+    """Base of the contexts: one class per Function, named after it."""
+
+    def apply(self, *grads):
+        forward_cls = self._forward_cls
+        backward, vjp = forward_cls.backward, forward_cls.vjp
+        if vjp is not Function.vjp:
+            if backward is not Function.backward:
+                raise RuntimeError(
+                    "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only "
+                    "implement one of them."
+                )
+            backward = vjp
+        return backward(self, *grads)
+
+    def _is_compiled_autograd_tracing(self) -> bool:
+        return False
+
+
+class FunctionMeta(type):
+    """Makes the class of the contexts along with a Function."""
+
+    def __init__(cls, name, bases, attrs):
+        cls._backward_cls = type(name + "Backward", (BackwardCFunction,), {"_forward_cls": cls})
+        cls._separate_setup = cls.setup_context is not _no_setup
+        super().__init__(name, bases, attrs)
+
+
+def _no_setup(ctx, inputs, output):
+    """Fill ``ctx`` for backward(); for a ``forward`` that does not take ``ctx``."""
+    raise NotImplementedError("setup_context is not implemented.")
+
+
+class Function(metaclass=FunctionMeta):
+    """An operation with a derivative of its own, called by ``apply``.
+
+    ``forward(ctx, *args)`` computes the result. It may keep tensors with ``ctx.save_for_backward`` and other values as
+    attributes of ``ctx``. Alternatively ``forward(*args)`` leaves that to ``setup_context(ctx, inputs, output)``.
+    ``backward(ctx, *grads)`` gets a gradient per output and returns one per argument of ``apply``, None where there is none.
+    Both are static methods.
+    """
+
+    def __init__(self, *args, **kwargs):
+        raise RuntimeError(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should "
+            f"invoke them on the class itself. Instantiating an autograd function will raise an error in a future version "
+            f"of PyTorch."
+        )
+
+    @staticmethod
+    def forward(*args, **kwargs):
+        """Compute the result; to be overridden."""
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    setup_context = staticmethod(_no_setup)
+
+    @staticmethod
+    def backward(ctx, *grad_outputs):
+        """Compute the gradients of the arguments; to be overridden."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
+
+    @staticmethod
+    def vjp(ctx, *grad_outputs):
+        """The same as ``backward``, under another name."""
+        return Function.backward(ctx, *grad_outputs)
+
+    apply = classmethod(_C._function_apply)
+
+
+class InplaceFunction(Function):
+    """Kept for old code; the same as Function."""
+
+
+def _positional(cls, args, kwargs):
+    """Bring keyword arguments of ``apply`` into the order of ``forward``."""
+    given = args if cls._separate_setup else (None, *args)
+    bound = inspect.signature(cls.forward).bind(*given, **kwargs)
+    bound.apply_defaults()
+    if bound.kwargs:
+        raise TypeError(f"{cls.__name__}.apply() takes no keyword-only arguments: {', '.join(bound.kwargs)}")
+    return bound.args if cls._separate_setup else bound.args[1:]
+
+
+class _NoSecondDerivative(Function):
+    @staticmethod
+    def forward(ctx, *tensors):
+        return tuple(t.detach() for t in tensors)
+
+    @staticmethod
+    def backward(ctx, *grads):
+        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+
+def once_differentiable(fn):
+    """Decorate a ``backward`` that is not differentiable itself: a second derivative raises RuntimeError."""
+
+    @functools.wraps(fn)
+    def wrapper(ctx, *args):
+        with _C.no_grad():
+            outputs = fn(ctx, *args)
+        if not _C.is_grad_enabled():
+            return outputs
+        if not any(isinstance(a, _C.Tensor) and a.requires_grad for a in args):
+            return outputs
+        single = not isinstance(outputs, tuple)
+        values = (outputs,) if single else outputs
+        tensors = [v.detach().requires_grad_() for v in values if v is not None]
+        marked = iter(_NoSecondDerivative.apply(*tensors))
+        result = tuple(None if v is None else next(marked) for v in values)
+        return result[0] if single else result
+
+    return wrapper
