@@ -71,10 +71,13 @@ class Storage {
   size_t nbytes() const { return nbytes_; }
   Device device() const { return device_; }
   bool read_only() const { return read_only_; }
-  bool resizable() const { return deleter_ == nullptr; }
-  // Grows or shrinks, keeping the common part. Pointers into the old memory become invalid: callers go through
-  // TensorImpl, which does not cache them.
+  bool resizable() const { return deleter_ == nullptr && !pinned_; }
+  // Grows or shrinks, keeping the common part. Shrinking gives back pages but no addresses, so that tensors which see
+  // the part cut off stay within the memory. Growing moves the memory: callers go through TensorImpl, which does not
+  // cache pointers.
   void resize(size_t nbytes);
+  // The address has been handed out (NumPy, DLPack, buffers): resize() is refused from now on.
+  void pin() { pinned_ = true; }
   VersionCounter& version() { return version_; }
 
  private:
@@ -86,11 +89,15 @@ class Storage {
   Device device_;
   bool inline_ = false;  // the data lies behind this header
   bool read_only_ = false;
+  bool pinned_ = false;
   uint32_t block_bytes_ = 0;  // room behind the header in its own allocation
   char* data_ = nullptr;
   size_t nbytes_ = 0;
   Deleter deleter_ = nullptr;
-  void* context_ = nullptr;
+  union {
+    void* context_ = nullptr;  // of the deleter
+    size_t capacity_;          // without one: bytes at data_, never less than nbytes_ and never falling
+  };
   VersionCounter version_;
 };
 

@@ -154,9 +154,16 @@ PyObject* dict_among(const Function* found, Append append) {
   return dict;
 }
 
-PyObject* register_tensor_hook(const Tensor& t, PyObject* hook) {
+// Lets the collector see the hooks of a tensor; it need not know others.
+void track(PyObject* tensor) {
+  if (!PyObject_GC_IsTracked(tensor)) PyObject_GC_Track(tensor);
+}
+
+PyObject* register_tensor_hook(PyObject* self, PyObject* hook) {
+  const Tensor& t = unwrap(self);
   if (!t.requires_grad()) fail("cannot register a hook on a tensor that doesn't require gradient");
   check_callable(hook);
+  track(self);
   const TensorHook* found = nullptr;
   if (const Ref<Node> fn = t.grad_fn()) {
     const uint32_t slot = t.impl()->autograd->slot;
@@ -166,22 +173,25 @@ PyObject* register_tensor_hook(const Tensor& t, PyObject* hook) {
     for (const auto& [id, h] : t.impl()->autograd->hooks)
       if (h.target<TensorHooks>()) found = &h;
   }
-  return add_to(dict_among<TensorHooks>(found, [&](TensorHooks&& h) { autograd::add_tensor_hook(t, std::move(h)); }), hook);
+  return add_to(dict_among<TensorHooks>(found, [&](TensorHooks&& h) { autograd::add_tensor_hook(t, std::move(h)); }),
+                hook);
 }
 
-PyObject* register_leaf_hook(const Tensor& t, PyObject* hook) {
+PyObject* register_leaf_hook(PyObject* self, PyObject* hook) {
+  const Tensor& t = unwrap(self);
   if (!t.requires_grad()) fail("cannot register a hook on a tensor that doesn't require gradient");
   if (!t.is_leaf()) fail("post accumulate grad hooks cannot be registered on non-leaf tensors");
   check_callable(hook);
+  track(self);
   auto& hooks = t.impl()->autograd->post_hooks;
   const TensorHook* found = hooks.empty() ? nullptr : &hooks.front().second;
-  return add_to(dict_among<LeafHooks>(found, [&](LeafHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }), hook);
+  return add_to(dict_among<LeafHooks>(found, [&](LeafHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }),
+                hook);
 }
 
 // ---- node objects
 struct NodeObject {
-  PyObject_HEAD
-  Node* node;  // owned count
+  PyObject_HEAD Node* node;  // owned count
   PyObject* metadata;
 };
 
@@ -204,7 +214,8 @@ void node_dealloc(PyObject* self) {
 PyObject* node_name(PyObject* self, PyObject*) {
   const std::string_view name = node_of(self).name();
   // What torch implements by hand shows its C++ name.
-  if (name == "AccumulateGrad" || name == "CopySlices") return PyUnicode_FromFormat("torch::autograd::%s", node_of(self).name());
+  if (name == "AccumulateGrad" || name == "CopySlices")
+    return PyUnicode_FromFormat("torch::autograd::%s", node_of(self).name());
   return PyUnicode_FromString(node_of(self).name());
 }
 PyObject* node_add_hook(PyObject* self, PyObject* hook) { return node_register_hook(node_of(self), hook); }
@@ -217,8 +228,7 @@ PyObject* get_metadata(PyObject* self, void*) {
   return Py_XNewRef(o->metadata);
 }
 PyObject* get_variable(PyObject* self, void*) {
-  if (auto* leaf = dynamic_cast<AccumulateGrad*>(&node_of(self)))
-    return guarded([&] { return wrap(leaf->variable); });
+  if (auto* leaf = dynamic_cast<AccumulateGrad*>(&node_of(self))) return guarded([&] { return wrap(leaf->variable); });
   PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'variable'", node_of(self).name());
   return nullptr;
 }
@@ -226,7 +236,8 @@ PyObject* get_variable(PyObject* self, void*) {
 PyMethodDef node_methods[] = {
     {"name", node_name, METH_NOARGS, "name() -> str"},
     {"register_hook", node_add_hook, METH_O,
-     "register_hook(fn) -> handle\n\nfn(grad_inputs, grad_outputs) is called after the node has run; it may return a tuple "
+     "register_hook(fn) -> handle\n\nfn(grad_inputs, grad_outputs) is called after the node has run; it may return a "
+     "tuple "
      "that replaces grad_inputs."},
     {"register_prehook", node_add_prehook, METH_O,
      "register_prehook(fn) -> handle\n\nfn(grad_outputs) is called before the node runs; it may return a tuple that "
@@ -246,7 +257,8 @@ PyTypeObject* type_of(const Node& node) {
   if (type) return type;
   auto* full = new std::string(std::string("builtins.") + node.name());  // the type keeps pointing to its name
   PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)}, {0, nullptr}};
-  PyType_Spec spec = {full->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+  PyType_Spec spec = {full->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                      slots};
   Owned bases(PyTuple_Pack(1, &NodeType));
   type = reinterpret_cast<PyTypeObject*>(check_object(PyType_FromSpecWithBases(&spec, bases.get())));
   type->tp_name = full->c_str() + std::strlen("builtins.");  // shown as "<AddBackward0 object at ...>"
@@ -331,7 +343,8 @@ PyObject* run_grad(Args& a) {
 PyTypeObject* tensor_class(PyObject* o) {
   if (!PyType_Check(o)) fail<TypeError>("cls must be a type (got ", Py_TYPE(o)->tp_name, ")");
   auto* type = reinterpret_cast<PyTypeObject*>(o);
-  if (!PyType_IsSubtype(type, &TensorType)) fail<TypeError>("cls must be a type that is derived from Tensor (got ", type->tp_name, ")");
+  if (!PyType_IsSubtype(type, &TensorType))
+    fail<TypeError>("cls must be a type that is derived from Tensor (got ", type->tp_name, ")");
   return type;
 }
 
@@ -344,7 +357,9 @@ void register_methods_of_autograd() {
       "bool create_graph=False, bool? only_inputs=True, bool? allow_unused=None, bool is_grads_batched=False, "
       "bool materialize_grads=False) -> tuple[Tensor, ...]",
       run_grad, kFunction, "The gradients of the sum of outputs with respect to inputs, as a tuple.");
-  def("backward(Tensor self, object gradient=None, bool? retain_graph=None, bool create_graph=False, object inputs=None) "
+  def(
+      "backward(Tensor self, object gradient=None, bool? retain_graph=None, bool create_graph=False, object "
+      "inputs=None) "
       "-> None",
       [](Args& a) {
         if (a.has(1) && !is_tensor(a.object(1)))
@@ -352,42 +367,52 @@ void register_methods_of_autograd() {
         return run_backward(a);
       },
       kMethod,
-      "Adds the gradients of this tensor to .grad of the leaves it comes from.\n\ngradient: weights of the elements; may "
+      "Adds the gradients of this tensor to .grad of the leaves it comes from.\n\ngradient: weights of the elements; "
+      "may "
       "be left out for a tensor of one element.\nretain_graph: keep the graph for another call; default create_graph."
       "\ncreate_graph: record the derivatives themselves.\ninputs: only these tensors get a .grad.");
-  def("requires_grad_(Tensor self, bool requires_grad=True)",
+  def(
+      "requires_grad_(Tensor self, bool requires_grad=True)",
       [](Args& a) {
         a.tensor(0).set_requires_grad(a.flag(1, true));
         return Py_NewRef(a.object(0));
       },
       kMethod, "Sets requires_grad and returns self.");
-  def("detach(Tensor self)", [](Args& a) { return wrap(detach(a.tensor(0))); }, kBoth,
+  def(
+      "detach(Tensor self)", [](Args& a) { return wrap(detach(a.tensor(0))); }, kBoth,
       "The same memory in a tensor without history.");
-  def("detach_(Tensor self)",
+  def(
+      "detach_(Tensor self)",
       [](Args& a) {
         autograd::detach_(a.tensor(0));
         return Py_NewRef(a.object(0));
       },
       kBoth, "Makes the tensor a leaf without requires_grad.");
-  def("retain_grad(Tensor self) -> None",
+  def(
+      "retain_grad(Tensor self) -> None",
       [](Args& a) {
         autograd::retain_grad(a.tensor(0));
         return none();
       },
       kMethod, "Lets backward() fill .grad of a result, too.");
-  def("register_hook(Tensor self, object hook) -> object",
-      [](Args& a) { return register_tensor_hook(a.tensor(0), a.object(1)); }, kMethod,
+  def(
+      "register_hook(Tensor self, object hook) -> object",
+      [](Args& a) { return register_tensor_hook(a.object(0), a.object(1)); }, kMethod,
       "hook(grad) is called with every gradient of this tensor and may return one that replaces it. Returns a handle "
       "with remove().");
-  def("register_post_accumulate_grad_hook(Tensor self, object hook) -> object",
-      [](Args& a) { return register_leaf_hook(a.tensor(0), a.object(1)); }, kMethod,
+  def(
+      "register_post_accumulate_grad_hook(Tensor self, object hook) -> object",
+      [](Args& a) { return register_leaf_hook(a.object(0), a.object(1)); }, kMethod,
       "hook(tensor) is called after backward() has added to .grad of this leaf.");
-  def("is_inference(Tensor input) -> bool", [](Args& a) { return wrap_bool(a.tensor(0).impl()->inference); }, kBoth,
+  def(
+      "is_inference(Tensor input) -> bool", [](Args& a) { return wrap_bool(a.tensor(0).impl()->inference); }, kBoth,
       "Whether the tensor was made in inference mode.");
-  def("as_subclass(Tensor self, object cls)",
+  def(
+      "as_subclass(Tensor self, object cls)",
       [](Args& a) { return wrap_as(tensor_class(a.object(1)), alias(a.tensor(0))); }, kMethod,
       "The same memory and history as an instance of cls.");
-  def("_make_subclass(object cls, Tensor data, bool require_grad=False)",
+  def(
+      "_make_subclass(object cls, Tensor data, bool require_grad=False)",
       [](Args& a) {
         PyTypeObject* type = tensor_class(a.object(0));
         const Tensor made = detach(a.tensor(1));
@@ -398,6 +423,40 @@ void register_methods_of_autograd() {
 }
 
 }  // namespace
+
+namespace {
+template <class Functor, class Function>
+int visit_hook(const Function& f, visitproc visit, void* arg) {
+  const Functor* python = f.template target<Functor>();
+  if (python && python->dict.unique()) Py_VISIT(python->dict.get());
+  return 0;
+}
+}  // namespace
+
+int visit_hooks(TensorImpl* impl, visitproc visit, void* arg) {
+  if (!impl || impl->use_count() != 1 || !impl->autograd) return 0;
+  int stop = 0;
+  for (const auto& [id, h] : impl->autograd->hooks)
+    if ((stop = visit_hook<TensorHooks>(h, visit, arg))) return stop;
+  for (const auto& [id, h] : impl->autograd->post_hooks)
+    if ((stop = visit_hook<LeafHooks>(h, visit, arg))) return stop;
+  const Node* node = impl->autograd->grad_fn.get();
+  if (!node || node->use_count() != 1 || !node->hooks) return 0;
+  for (const auto& h : node->hooks->tensor_pre)
+    if ((stop = visit_hook<TensorHooks>(h.hook, visit, arg))) return stop;
+  return 0;
+}
+
+void clear_hooks(TensorImpl* impl) {
+  if (!impl || impl->use_count() != 1 || !impl->autograd) return;
+  // Dropped at the end: their destructors may run code that looks at the tensor.
+  auto hooks = std::move(impl->autograd->hooks), post_hooks = std::move(impl->autograd->post_hooks);
+  impl->autograd->hooks.clear();
+  impl->autograd->post_hooks.clear();
+  std::vector<NodeHooks::TensorPre> of_node;
+  Node* node = impl->autograd->grad_fn.get();
+  if (node && node->use_count() == 1 && node->hooks) of_node.swap(node->hooks->tensor_pre);
+}
 
 PyObject* wrap_some(std::span<const Tensor> tensors) {
   Owned made(PyTuple_New(static_cast<Py_ssize_t>(tensors.size())));
@@ -424,7 +483,8 @@ PyObject* node_register_hook(Node& node, PyObject* hook) {
     check_callable(hook);
     auto& hooks = hooks_of(node).post;
     const NodeHooks::Post* found = hooks.empty() ? nullptr : &hooks.back().second;
-    return add_to(dict_among<PostHooks>(found, [&](PostHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }), hook);
+    return add_to(
+        dict_among<PostHooks>(found, [&](PostHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }), hook);
   });
 }
 
@@ -433,7 +493,8 @@ PyObject* node_register_prehook(Node& node, PyObject* hook) {
     check_callable(hook);
     auto& hooks = hooks_of(node).pre;
     const NodeHooks::Pre* found = hooks.empty() ? nullptr : &hooks.back().second;
-    return add_to(dict_among<PreHooks>(found, [&](PreHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }), hook);
+    return add_to(dict_among<PreHooks>(found, [&](PreHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }),
+                  hook);
   });
 }
 

@@ -27,6 +27,7 @@ class Shared {
           Py_DECREF(p);
         }) {}
   PyObject* get() const { return object_.get(); }
+  bool unique() const { return object_.use_count() == 1; }
 
  private:
   std::shared_ptr<PyObject> object_;
@@ -40,6 +41,11 @@ PyObject* wrap_some(std::span<const Tensor> tensors);
 PyObject* node_next_functions(Node& node);
 PyObject* node_register_hook(Node& node, PyObject* hook);
 PyObject* node_register_prehook(Node& node, PyObject* hook);
+
+// tp_traverse and tp_clear of tensors: the Python hooks that nothing but this tensor keeps alive. A hook that refers to
+// its own tensor is a cycle that only the collector can break.
+int visit_hooks(TensorImpl* impl, visitproc visit, void* arg);
+void clear_hooks(TensorImpl* impl);
 
 void bind_function(nb::module_& m);
 void bind_grad_modes(nb::module_& m);

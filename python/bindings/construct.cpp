@@ -260,9 +260,7 @@ void store_number(PyObject* o, DType dtype, void* out) {
     return Scalar(std::complex<double>(c.real, c.imag)).store(dtype, out);
   }
   if (!is_floating_point(dtype)) fail("tensors of dtype torch.", name(dtype), " cannot be made from numbers");
-  // NumPy's complex numbers would lose their imaginary part with only a warning.
-  if (PyComplex_Check(o) || is_complex(numpy_scalar_dtype(o)))
-    fail<TypeError>("must be real number, not ", Py_TYPE(o)->tp_name);
+  if (PyComplex_Check(o)) fail<TypeError>("must be real number, not ", Py_TYPE(o)->tp_name);
   const double value = PyFloat_AsDouble(o);
   if (value == -1 && PyErr_Occurred()) throw PythonError{};
   Scalar(value).store(dtype, out);
@@ -285,8 +283,8 @@ struct Filler {
     }
     const int64_t dim = result.dim() - static_cast<int64_t>(sizes.size());
     if (is_text(o)) fail_text(o);
-    if (is_tensor(o)) rushlight::fail<ValueError>("only one element tensors can be converted to Python scalars");
-    if (is_numpy_array(o)) return fill_array(o, sizes, dim);
+    if (is_tensor(o)) return fill_part(detach(unwrap(o)), sizes, dim);
+    if (is_numpy_array(o)) return fill_part(share_numpy(o, false), sizes, dim);
     if (!is_plain_sequence(o) && !PySequence_Check(o)) rushlight::fail<TypeError>("not a sequence");
     Owned items(PySequence_Fast(o, "not a sequence"));
     for (int64_t i = 0; i < sizes[0]; ++i) {
@@ -300,8 +298,9 @@ struct Filler {
     }
   }
 
-  void fill_array(PyObject* o, IntSpan sizes, int64_t dim) {
-    const Tensor source = share_numpy(o, false);
+  // A tensor or an array in the place of a sequence.
+  void fill_part(const Tensor& source, IntSpan sizes, int64_t dim) {
+    if (source.dim() == 0) rushlight::fail<TypeError>("not a sequence");
     if (source.dim() != static_cast<int64_t>(sizes.size()))
       rushlight::fail<ValueError>("expected an array of ", sizes.size(), " dimensions at dim ", dim, " (got ",
                                   source.dim(), ")");

@@ -12,8 +12,7 @@ class CustomNode;
 
 // `ctx`: what forward() hands to backward(). Its type is a Python class made per Function.
 struct Context {
-  PyObject_HEAD
-  PyObject* needs_input_grad;
+  PyObject_HEAD PyObject* needs_input_grad;
   PyObject* to_save;  // tuples, until the node has been made
   PyObject* non_differentiable;
   PyObject* dirty;
@@ -109,8 +108,8 @@ void CustomNode::apply(std::span<const Tensor> grads, std::span<Tensor> out) {
     const size_t at = edge++;
     if (item == Py_None) continue;
     if (!is_tensor(item))
-      fail<TypeError>("function ", name(), " returned at position ", static_cast<int64_t>(i + 1),
-                      ": expected Variable or None (got ", Py_TYPE(item)->tp_name, ")");
+      fail("function ", name(), " returned at position ", static_cast<int64_t>(i + 1),
+           ": expected Variable or None (got ", Py_TYPE(item)->tp_name, ")");
     if (edges[at].node) out[at] = unwrap(item);
   }
 }
@@ -155,7 +154,7 @@ void context_dealloc(PyObject* self) {
   Py_TYPE(self)->tp_free(self);
 }
 
-template <PyObject* Context::*Field>
+template <PyObject* Context::* Field>
 PyObject* keep_arguments(PyObject* self, PyObject* args) {
   Py_XSETREF(context_of(self)->*Field, Py_NewRef(args));
   Py_RETURN_NONE;
@@ -212,7 +211,8 @@ int set_needs(PyObject* self, PyObject* value, void*) {
 
 PyMethodDef context_methods[] = {
     {"save_for_backward", keep_arguments<&Context::to_save>, METH_VARARGS,
-     "save_for_backward(*tensors)\n\nKeeps inputs and outputs for backward(), which finds them in saved_tensors. Called at "
+     "save_for_backward(*tensors)\n\nKeeps inputs and outputs for backward(), which finds them in saved_tensors. "
+     "Called at "
      "most once."},
     {"mark_dirty", keep_arguments<&Context::dirty>, METH_VARARGS,
      "mark_dirty(*tensors)\n\nTells which inputs forward() has changed in place; they must be among its outputs."},
@@ -228,7 +228,8 @@ PyGetSetDef context_getset[] = {
     {"saved_tensors", get_saved_tensors, nullptr, "The tensors given to save_for_backward().", nullptr},
     {"saved_variables", get_saved_tensors, nullptr, nullptr, nullptr},
     {"needs_input_grad", get_needs, set_needs, "Tuple of bool: which arguments of forward() want a gradient.", nullptr},
-    {"next_functions", get_next_functions, nullptr, "Tuple of (node or None, output number), one per tensor argument.", nullptr},
+    {"next_functions", get_next_functions, nullptr, "Tuple of (node or None, output number), one per tensor argument.",
+     nullptr},
     {"metadata", get_metadata, nullptr, "A dict for the user's own notes.", nullptr},
     {"materialize_grads", get_materialize, nullptr, nullptr, nullptr},
     {}};
@@ -250,9 +251,11 @@ void check_dirty(Context* c, PyObject* inputs, PyObject* outputs) {
       fail<TypeError>("mark_dirty can only accept variables, but argument ", static_cast<int64_t>(i), " is of type ",
                       Py_TYPE(o)->tp_name);
     if (!among(outputs, o))
-      fail("Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
-           "modified inplace must all be outputs of the Function.");
-    if (!among(inputs, o)) fail("mark_dirty only accepts input tensors, but argument ", static_cast<int64_t>(i), " isn't one");
+      fail(
+          "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
+          "modified inplace must all be outputs of the Function.");
+    if (!among(inputs, o))
+      fail("mark_dirty only accepts input tensors, but argument ", static_cast<int64_t>(i), " isn't one");
     const Tensor& t = unwrap(o);
     if (GradMode::enabled() && t.requires_grad() && t.is_leaf())
       fail("a leaf Variable that requires grad has been used in an in-place operation.");
@@ -313,8 +316,8 @@ void save(CustomNode& node, Context* c, PyObject* before, PyObject* after) {
       continue;
     }
     if (!is_tensor(o))
-      fail<TypeError>("save_for_backward can only save variables, but argument ", static_cast<int64_t>(i), " is of type ",
-                      Py_TYPE(o)->tp_name);
+      fail<TypeError>("save_for_backward can only save variables, but argument ", static_cast<int64_t>(i),
+                      " is of type ", Py_TYPE(o)->tp_name);
     bool stored = false;
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(after) && !stored; ++k) {
       // An output as forward() made it, and still the same tensor.

@@ -9,8 +9,7 @@ namespace {
 
 // What a `with` changes, and what it found. One object may be entered again before it is left.
 struct ModeObject {
-  PyObject_HEAD
-  bool mode;
+  PyObject_HEAD bool mode;
   bool before;        // set_grad_enabled: what its construction found
   uint8_t depth;      // how often it is entered
   uint64_t found[2];  // one bit per entry: grad mode, inference mode
@@ -125,12 +124,13 @@ PyObject* mode_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     const bool own = type == &NoGradType || type == &EnableGradType || type == &SetGradType || type == &InferenceType;
     // A class derived from no_grad or enable_grad has an __init__ of its own.
     if (!own && !set && !inference) return make(type, PyType_IsSubtype(type, &EnableGradType));
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, set ? "O" : "|O", const_cast<char**>(set || inference ? set_names : other_names),
-                                     &given))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, set ? "O" : "|O",
+                                     const_cast<char**>(set || inference ? set_names : other_names), &given))
       return nullptr;
     if (set) {
       if (!PyBool_Check(given))
-        fail<TypeError>("set_grad_enabled(): argument 'enabled' (position 1) must be bool, not ", Py_TYPE(given)->tp_name);
+        fail<TypeError>("set_grad_enabled(): argument 'enabled' (position 1) must be bool, not ",
+                        Py_TYPE(given)->tp_name);
       return make(type, given == Py_True);
     }
     if (inference) {
@@ -141,7 +141,8 @@ PyObject* mode_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     const bool mode = type != &NoGradType;
     if (!given) return make(type, mode);
     // @no_grad without parentheses
-    if (!PyCallable_Check(given)) fail<TypeError>(type->tp_name, " decorates a callable, not ", Py_TYPE(given)->tp_name);
+    if (!PyCallable_Check(given))
+      fail<TypeError>(type->tp_name, " decorates a callable, not ", Py_TYPE(given)->tp_name);
     Owned made(make(type, mode));
     return decorate(made.get(), given);
   });
@@ -202,12 +203,12 @@ PyObject* set_grad_mode(PyObject*, PyObject* value) {
   Py_RETURN_NONE;
 }
 
-PyMethodDef functions[] = {
-    {"is_grad_enabled", is_grad_enabled, METH_NOARGS, "is_grad_enabled() -> bool\n\nWhether this thread records operations."},
-    {"is_inference_mode_enabled", is_inference_mode_enabled, METH_NOARGS,
-     "is_inference_mode_enabled() -> bool\n\nWhether this thread is in inference mode."},
-    {"_set_grad_enabled", set_grad_mode, METH_O, nullptr},
-    {}};
+PyMethodDef functions[] = {{"is_grad_enabled", is_grad_enabled, METH_NOARGS,
+                            "is_grad_enabled() -> bool\n\nWhether this thread records operations."},
+                           {"is_inference_mode_enabled", is_inference_mode_enabled, METH_NOARGS,
+                            "is_inference_mode_enabled() -> bool\n\nWhether this thread is in inference mode."},
+                           {"_set_grad_enabled", set_grad_mode, METH_O, nullptr},
+                           {}};
 
 }  // namespace
 
@@ -218,9 +219,10 @@ void bind_grad_modes(nb::module_& m) {
         "enable_grad()\n\nOperations are recorded inside, also within no_grad. A context manager and a decorator.");
   ready(m, SetGradType, "set_grad_enabled", "rushlight.set_grad_enabled",
         "set_grad_enabled(mode)\n\nTurns recording on or off at once. As a context manager or decorator, for a while.");
-  ready(m, InferenceType, "inference_mode", "rushlight.inference_mode",
-        "inference_mode(mode=True)\n\nAs no_grad; tensors made inside can never take part in a graph. A context manager "
-        "and a decorator.");
+  ready(
+      m, InferenceType, "inference_mode", "rushlight.inference_mode",
+      "inference_mode(mode=True)\n\nAs no_grad; tensors made inside can never take part in a graph. A context manager "
+      "and a decorator.");
   if (PyModule_AddFunctions(m.ptr(), functions) < 0) throw PythonError{};
 }
 

@@ -27,6 +27,22 @@ layout::Geometry apply_slice(const Tensor& t, int64_t dim, PyObject* slice) {
   return layout::slice(t, dim, slice_bound(s->start), slice_bound(s->stop), step.value_or(1));
 }
 
+bool is_plain_bound(PyObject* o) { return o == Py_None || PyLong_CheckExact(o); }
+// Whether reading the bounds runs no Python code, which could change the indexed tensor meanwhile.
+bool is_plain_slice(PyObject* o) {
+  auto* s = reinterpret_cast<PySliceObject*>(o);
+  return is_plain_bound(s->start) && is_plain_bound(s->stop) && is_plain_bound(s->step);
+}
+PyObject* plain_slice(PyObject* o) {
+  auto* s = reinterpret_cast<PySliceObject*>(o);
+  auto plain = [](PyObject* bound) { return is_plain_bound(bound) ? Py_NewRef(bound) : PyNumber_Index(bound); };
+  for (PyObject* bound : {s->start, s->stop, s->step})
+    if (bound != Py_None && !PyIndex_Check(bound))
+      fail<TypeError>("slice indices must be integers or None or have an __index__ method");
+  Owned start(plain(s->start)), stop(plain(s->stop)), step(plain(s->step));
+  return check_object(PySlice_New(start.get(), stop.get(), step.get()));
+}
+
 [[noreturn]] void fail_index(PyObject* o) {
   fail<IndexError>(
       "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ",
@@ -100,9 +116,12 @@ Parsed parse(const Tensor& self, PyObject* index) {
   // Sequences and arrays become tensors once, before dims are counted.
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* o = items[i];
-    if (o == Py_Ellipsis || o == Py_None || PySlice_Check(o) || PyLong_Check(o) || is_tensor(o)) continue;
+    if (o == Py_Ellipsis || o == Py_None || PyLong_Check(o) || is_tensor(o)) continue;
+    if (PySlice_Check(o) && is_plain_slice(o)) continue;
     if (list.empty()) list.assign(items, items + count);
-    if (is_int(o)) {
+    if (PySlice_Check(o)) {
+      owned.push_back(new Owned(plain_slice(o)));
+    } else if (is_int(o)) {
       owned.push_back(new Owned(PyNumber_Index(o)));
     } else if (PyList_Check(o) || PyTuple_Check(o) || is_numpy_array(o)) {
       owned.push_back(new Owned(wrap(index_tensor(o))));
@@ -195,7 +214,7 @@ PyObject* get_item(PyObject* self, PyObject* index) {
         fail<IndexError>("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
       return wrap(select_checked(t, 0, to_int(index)));
     }
-    if (PySlice_Check(index)) {
+    if (PySlice_Check(index) && is_plain_slice(index)) {
       if (t.dim() == 0) fail<IndexError>("slice() cannot be applied to a 0-dim tensor.");
       if (!autograd::needs(t)) return wrap(make_view(t, apply_slice(t, 0, index)));
       auto* s = reinterpret_cast<PySliceObject*>(index);
@@ -209,7 +228,7 @@ PyObject* get_item(PyObject* self, PyObject* index) {
       bool simple = true;
       for (Py_ssize_t i = 0; i < n && simple; ++i) {
         PyObject* o = PyTuple_GET_ITEM(index, i);
-        simple = PyLong_CheckExact(o) || (PySlice_Check(o) && n > 0);
+        simple = PyLong_CheckExact(o) || (PySlice_Check(o) && is_plain_slice(o));
       }
       if (simple) {
         DimVector sizes, strides;

@@ -33,6 +33,8 @@ NB_MODULE(_C, m) {
           std::rethrow_exception(p);
         } catch (const Error&) {
           set_python_error();
+        } catch (const std::bad_cast&) {
+          set_python_error();
         } catch (const PythonError&) {
         }
       },

@@ -551,7 +551,12 @@ TensorList Args::tensors(int i) const {
   if (!o) return result;
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
   result.reserve(static_cast<size_t>(n));
-  for (Py_ssize_t k = 0; k < n; ++k) result.push_back(unwrap(PySequence_Fast_GET_ITEM(o, k)));
+  for (Py_ssize_t k = 0; k < n; ++k) {
+    // Other arguments may have run Python code since the list was looked at.
+    PyObject* item = PySequence_Fast_GET_ITEM(o, k);
+    if (!is_tensor(item)) fail<TypeError>(function, "(): expected Tensor as element ", k, ", but got ", type_name(item));
+    result.push_back(unwrap(item));
+  }
   return result;
 }
 

@@ -79,6 +79,12 @@ inline PyObject* check_object(PyObject* o) {
   if (!o) throw PythonError{};
   return o;
 }
+// The C++ value of an object of a nanobind class; TypeError for what __new__ made without __init__.
+template <class T>
+T* ready_instance(PyObject* o) {
+  if (!nb::inst_ready(nb::handle(o))) fail<TypeError>(Py_TYPE(o)->tp_name, " object was made without calling __init__()");
+  return nb::inst_ptr<T>(nb::handle(o));
+}
 // Owned reference that is dropped at the end of the scope.
 class Owned {
  public:

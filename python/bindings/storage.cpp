@@ -31,8 +31,11 @@ struct UntypedStorage {
   Ref<Storage> storage;
 };
 
-const UntypedStorage& storage_of(PyObject* o) { return *nb::inst_ptr<UntypedStorage>(nb::handle(o)); }
 bool is_storage(PyObject* o) { return nb::isinstance<UntypedStorage>(nb::handle(o)); }
+const UntypedStorage& storage_of(PyObject* o) {
+  if (!is_storage(o)) fail<TypeError>("expected torch.UntypedStorage, but got ", type_name(o));
+  return *ready_instance<UntypedStorage>(o);
+}
 
 void check_writable(const UntypedStorage& s) {
   if (s.storage->read_only()) fail("the memory of this storage is read-only");
@@ -117,6 +120,10 @@ void set_item(const UntypedStorage& s, PyObject* index, PyObject* value) {
 }
 
 int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  if (!nb::inst_ready(nb::handle(self))) {
+    PyErr_SetString(PyExc_BufferError, "UntypedStorage: __init__() was not called");
+    return -1;
+  }
   const UntypedStorage& s = storage_of(self);
   pin(*s.storage);
   static char nothing[16];

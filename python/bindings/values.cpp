@@ -180,7 +180,7 @@ void set_python_error() noexcept {
     e.restore();
   } catch (const std::bad_alloc&) {
     PyErr_SetString(PyExc_RuntimeError, "DefaultCPUAllocator: can't allocate memory");
-  } catch (const nb::cast_error&) {
+  } catch (const std::bad_cast&) {
     PyErr_SetString(PyExc_TypeError, "argument of the wrong type");
   } catch (const std::exception& e) {
     PyErr_SetString(PyExc_RuntimeError, e.what());
@@ -221,7 +221,7 @@ PyObject* wrap_device(Device device) {
 bool is_dtype(PyObject* o) { return Py_TYPE(o) == g_dtype_type; }
 
 DType to_dtype(PyObject* o) {
-  if (is_dtype(o)) return nb::inst_ptr<DTypeObject>(nb::handle(o))->id;
+  if (is_dtype(o)) return ready_instance<DTypeObject>(o)->id;
   if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) return DType::Float64;
   if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::Int64;
   if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::Bool;
@@ -232,7 +232,7 @@ DType to_dtype(PyObject* o) {
 bool is_device(PyObject* o) { return Py_TYPE(o) == g_device_type || PyUnicode_Check(o) || (PyLong_Check(o) && !PyBool_Check(o)); }
 
 Device to_device(PyObject* o) {
-  if (Py_TYPE(o) == g_device_type) return *nb::inst_ptr<Device>(nb::handle(o));
+  if (Py_TYPE(o) == g_device_type) return *ready_instance<Device>(o);
   if (PyLong_Check(o)) {
     const int64_t index = to_int(o);
     if (index < 0 || index > 127) fail("Device index must not be negative");

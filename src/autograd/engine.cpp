@@ -314,9 +314,11 @@ std::vector<std::pair<Edge, Tensor>> start(std::span<const Tensor> roots, std::s
       fail("Mismatch in shape: grad_output[", i, "] has a shape of torch.Size(", grad.sizes(), ") and output[", i,
            "] has a shape of torch.Size(", root.sizes(), ").");
     } else if (is_complex(grad.dtype()) != is_complex(root.dtype())) {
-      fail("For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
-           "grad_output[", i, "] has a dtype of torch.", name(grad.dtype()), " and output[", i, "] has a dtype of torch.",
-           name(root.dtype()), ".");
+      fail(
+          "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+          "grad_output[",
+          i, "] has a dtype of torch.", name(grad.dtype()), " and output[", i, "] has a dtype of torch.",
+          name(root.dtype()), ".");
     } else if (grad.dtype() != root.dtype()) {
       grad = to(grad, root.dtype());
     }
@@ -349,7 +351,8 @@ TensorList grad(std::span<const Tensor> roots, std::span<const Tensor> inputs, s
   run.run();
   for (size_t i = 0; i < inputs.size(); ++i)
     if (!run.captured[i].defined() && !allow_unused)
-      fail("The differentiated Tensor at index ", i, " appears to not have been used in the graph. Set allow_unused=True "
+      fail("The differentiated Tensor at index ", i,
+           " appears to not have been used in the graph. Set allow_unused=True "
            "if this is the desired behavior.");
   return std::move(run.captured);
 }

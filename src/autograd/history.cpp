@@ -74,7 +74,8 @@ class CopySlices final : public Node {
     const Tensor result = empty_strided(base_.sizes, base_.strides, grads[0].dtype(), grads[0].device());
     copy_(result, grads[0]);
     const Tensor whole = in_parts_ ? view_as_real(result) : result;
-    const Tensor slice = as_strided(whole, view_.sizes, view_.strides, view_.offset - base_.offset * (in_parts_ ? 2 : 1));
+    const Tensor slice =
+        as_strided(whole, view_.sizes, view_.strides, view_.offset - base_.offset * (in_parts_ ? 2 : 1));
     const Tensor arrived = clone(slice);
     std::vector<Tensor> inner(edges.size());
     function_->apply({&arrived, 1}, inner);
@@ -151,10 +152,12 @@ void Tensor::set_grad(const Tensor& g) const {
     if (impl_->autograd) impl_->autograd->grad = Tensor();
     return;
   }
-  if (!equal(g.sizes(), sizes()))
-    fail("assigned grad has data of a different size");
   if (g.dtype() != dtype())
-    fail("assigned grad has data of a different type");
+    fail("attempting to assign a gradient with dtype '", name(g.dtype()), "' to a tensor with dtype '", name(dtype()),
+         "'. Please ensure that the gradient and the tensor have the same dtype");
+  if (!equal(g.sizes(), sizes()))
+    fail("attempting to assign a gradient of size '", g.sizes(), "' to a tensor of size '", sizes(),
+         "'. Please ensure that the gradient and the tensor are the same size");
   meta_of(*this).grad = g;
 }
 
@@ -168,7 +171,8 @@ void fail_graph_freed() {
   fail(
       "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
       "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
-      "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access saved "
+      "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+      "saved "
       "tensors after calling backward.");
 }
 
@@ -221,7 +225,8 @@ void set_history_of_saved(const Tensor& result, Node& owner, uint32_t slot) {
 void detach_(const Tensor& t) {
   if (t.impl()->base)
     fail(
-        "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
+        "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
+        "training, "
         "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be "
         "called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in "
         "torch/optim/optimizer.py as a solution.");
@@ -268,10 +273,10 @@ void check_inplace(const Tensor& t) {
         fail(
             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
             "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
-            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
+            "both "
             "outside (if you want the inplace to be tracked).");
-      if (!base.grad_fn())
-        fail("a view of a leaf Variable that requires grad is being used in an in-place operation.");
+      if (!base.grad_fn()) fail("a view of a leaf Variable that requires grad is being used in an in-place operation.");
     }
   }
   if (impl.autograd && impl.autograd->requires_grad && !impl.autograd->grad_fn)

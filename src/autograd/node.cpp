@@ -116,10 +116,10 @@ void AccumulateGrad::apply(std::span<const Tensor> grads, std::span<Tensor>) {
   AutogradMeta& meta = *variable.impl()->autograd;
   if (!g.defined() || !meta.requires_grad) return;
   if (!meta.grad.defined()) {
-    const bool stealable = !GradMode::enabled() && g.impl()->use_count() == 1 && !g.impl()->base && !g.requires_grad() &&
-                           g.storage()->use_count() == 1 &&
-                           (variable.is_non_overlapping_and_dense() ? equal(g.strides(), variable.strides())
-                                                                    : g.is_contiguous());
+    const bool stealable =
+        !GradMode::enabled() && g.impl()->use_count() == 1 && !g.impl()->base && !g.requires_grad() &&
+        g.storage()->use_count() == 1 &&
+        (variable.is_non_overlapping_and_dense() ? equal(g.strides(), variable.strides()) : g.is_contiguous());
     if (stealable) {
       meta.grad = g;
     } else if (GradMode::enabled()) {

@@ -1,5 +1,8 @@
 #include "rushlight/storage.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstring>
 #include <new>
 
@@ -11,7 +14,16 @@ namespace rushlight {
 namespace {
 // Header and data of a small storage share one block. 64 keeps the data aligned for every vector width.
 constexpr size_t kHeader = (sizeof(Storage) + 63) & ~size_t{63};
+static_assert(kHeader == 64);
 constexpr size_t kInlineLimit = 4096 - kHeader;
+
+// Whole pages between two addresses go back to the system and read as zeros from then on.
+void give_back_pages(char* begin, char* end) {
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + page - 1) & ~(page - 1);
+  const uintptr_t last = reinterpret_cast<uintptr_t>(end) & ~(page - 1);
+  if (last > first + 16 * page) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
 }  // namespace
 
 Ref<Storage> Storage::allocate(size_t nbytes, Device device) {
@@ -21,7 +33,7 @@ Ref<Storage> Storage::allocate(size_t nbytes, Device device) {
     s->inline_ = true;
     s->block_bytes_ = static_cast<uint32_t>(nbytes);
     s->data_ = block + kHeader;
-    s->nbytes_ = nbytes;
+    s->nbytes_ = s->capacity_ = nbytes;
     return Ref<Storage>::adopt(s);
   }
   const Backend& backend = require_backend(device);
@@ -30,7 +42,7 @@ Ref<Storage> Storage::allocate(size_t nbytes, Device device) {
   Storage* s = new (rushlight::allocate(kHeader)) Storage;
   s->device_ = device;
   s->data_ = data;
-  s->nbytes_ = nbytes;
+  s->nbytes_ = s->capacity_ = nbytes;
   return Ref<Storage>::adopt(s);
 }
 
@@ -49,7 +61,7 @@ void Storage::free_data() {
   if (deleter_)
     deleter_(context_, data_, nbytes_);
   else if (!inline_)
-    require_backend(device_).deallocate(data_, nbytes_, device_.index);
+    require_backend(device_).deallocate(data_, capacity_, device_.index);
 }
 
 void Storage::destroy() {
@@ -61,17 +73,22 @@ void Storage::destroy() {
 
 void Storage::resize(size_t nbytes) {
   if (!resizable()) fail("Trying to resize storage that is not resizable");
-  if (nbytes == nbytes_) return;
+  if (nbytes <= capacity_) {
+    if (nbytes < nbytes_ && device_.is_cpu() && !inline_) give_back_pages(data_ + nbytes, data_ + capacity_);
+    nbytes_ = nbytes;
+    return;
+  }
   const Backend& backend = require_backend(device_);
   char* data = static_cast<char*>(backend.allocate(nbytes, device_.index));
-  if (device_.is_cpu() && nbytes && nbytes_) std::memcpy(data, data_, nbytes < nbytes_ ? nbytes : nbytes_);
+  // Everything, not nbytes_ only: tensors may see more than that after a shrink.
+  if (device_.is_cpu() && capacity_) std::memcpy(data, data_, capacity_);
   if (inline_) {
     inline_ = false;
   } else {
     free_data();
   }
   data_ = data;
-  nbytes_ = nbytes;
+  nbytes_ = capacity_ = nbytes;
 }
 
 }  // namespace rushlight

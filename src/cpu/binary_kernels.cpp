@@ -2,7 +2,6 @@
 #include <type_traits>
 
 #include "cpu/loops.h"
-#include "cpu/vmath.h"
 
 namespace rushlight::cpu::RL_ISA {
 namespace {
@@ -335,15 +334,6 @@ void add_scaled(char* const* data, const int64_t* strides, int64_t n, const void
   });
 }
 
-#define RL_VECTOR_BINARY(Name, function)                                                                         \
-  template <class T>                                                                                             \
-  void vector_##Name(char* const* data, const int64_t* strides, int64_t n, const void*) {                        \
-    vector_binary_loop<T>(data, strides, n, [](Vec<T> a, Vec<T> b)                                               \
-                                                __attribute__((always_inline)) { return RL_ISA::function(a, b); }); \
-  }
-RL_VECTOR_BINARY(Pow, pow)
-RL_VECTOR_BINARY(Atan2, atan2)
-
 }  // namespace
 
 void fill_binary(ElementwiseTable& t) {
@@ -369,10 +359,6 @@ void fill_binary(ElementwiseTable& t) {
   fill_integers<FmodF>(t, BinaryOp::Fmod);
   fill_floats<FmodF>(t, BinaryOp::Fmod);
   fill_integers<IntPowF>(t, BinaryOp::Pow);
-  t.binary[static_cast<int>(BinaryOp::Pow)][static_cast<int>(DType::Float32)] = vector_Pow<float>;
-  t.binary[static_cast<int>(BinaryOp::Pow)][static_cast<int>(DType::Float64)] = vector_Pow<double>;
-  t.binary[static_cast<int>(BinaryOp::Atan2)][static_cast<int>(DType::Float32)] = vector_Atan2<float>;
-  t.binary[static_cast<int>(BinaryOp::Atan2)][static_cast<int>(DType::Float64)] = vector_Atan2<double>;
 #define RL_ORDERED(Name)                       \
   fill_bool<Name##F>(t, BinaryOp::Name);       \
   fill_integers<Name##F>(t, BinaryOp::Name);   \

@@ -87,7 +87,40 @@ void copy_loop(char* const* data, const int64_t* strides, int64_t n, const void*
     __builtin_memmove(data[0], data[1], static_cast<size_t>(n) * sizeof(T));
     return;
   }
+  if (strides[0] == sizeof(T) && strides[1] == -static_cast<int64_t>(sizeof(T))) {
+    T* out = reinterpret_cast<T*>(data[0]);
+    const T* last = reinterpret_cast<const T*>(data[1]);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) out[i] = last[-i];
+    return;
+  }
   cast_loop<T, T>(data, strides, n, nullptr);
+}
+
+// Whole cache lines are read into a tile and written from it: columns of large matrices share few cache sets.
+template <class T>
+void transpose(char* out, int64_t out_stride, const char* in, int64_t in_stride, int64_t rows, int64_t columns) {
+  constexpr int64_t kTile = sizeof(T) == 16 ? 8 : sizeof(T) == 1 ? 32 : 16;
+  T tile[kTile][kTile];
+  for (int64_t c = 0; c < columns; c += kTile) {
+    const int64_t width = columns - c < kTile ? columns - c : kTile;
+    for (int64_t r = 0; r < rows; r += kTile) {
+      const int64_t height = rows - r < kTile ? rows - r : kTile;
+      const char* from = in + c * in_stride + r * static_cast<int64_t>(sizeof(T));
+      char* to = out + r * out_stride + c * static_cast<int64_t>(sizeof(T));
+      if (width == kTile && height == kTile) {
+        for (int64_t i = 0; i < kTile; ++i) __builtin_memcpy(tile[i], from + i * in_stride, sizeof tile[i]);
+        for (int64_t j = 0; j < kTile; ++j) {
+          T* row = reinterpret_cast<T*>(to + j * out_stride);
+          for (int64_t i = 0; i < kTile; ++i) row[i] = tile[i][j];
+        }
+      } else {
+        for (int64_t j = 0; j < height; ++j)
+          for (int64_t i = 0; i < width; ++i)
+            reinterpret_cast<T*>(to + j * out_stride)[i] = reinterpret_cast<const T*>(from + i * in_stride)[j];
+      }
+    }
+  }
 }
 
 template <class T>
@@ -147,6 +180,11 @@ void fill_copy(ElementwiseTable& t) {
   t.copy[2] = copy_loop<uint32_t>;
   t.copy[3] = copy_loop<uint64_t>;
   t.copy[4] = copy_loop<Bytes16>;
+  t.transpose[0] = transpose<uint8_t>;
+  t.transpose[1] = transpose<uint16_t>;
+  t.transpose[2] = transpose<uint32_t>;
+  t.transpose[3] = transpose<uint64_t>;
+  t.transpose[4] = transpose<Bytes16>;
   t.where[0] = where_loop<uint8_t>;
   t.where[1] = where_loop<uint16_t>;
   t.where[2] = where_loop<uint32_t>;

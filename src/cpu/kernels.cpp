@@ -27,6 +27,7 @@ const ElementwiseTable& elementwise() {
   do {                   \
     isa::fill_unary(t);  \
     isa::fill_binary(t); \
+    isa::fill_power(t);  \
     isa::fill_copy(t);   \
   } while (0)
 #if defined(__x86_64__)

@@ -42,6 +42,9 @@ struct ElementwiseTable {
   Loop cast[kNumCastDTypes][kNumCastDTypes] = {};
   // By log2 of the element size: 1, 2, 4, 8, 16 bytes.
   Loop copy[5] = {};   // data[0] = data[1]
+  // out[r][c] = in[c][r] for r < rows, c < columns; strides between rows in bytes.
+  void (*transpose[5])(char* out, int64_t out_stride, const char* in, int64_t in_stride, int64_t rows,
+                       int64_t columns) = {};
   Loop where[5] = {};  // data[0] = data[1] (bool) ? data[2] : data[3]
 };
 
@@ -56,6 +59,7 @@ inline int size_class(int64_t item_size) {
   namespace isa {            \
   void fill_unary(ElementwiseTable&);  \
   void fill_binary(ElementwiseTable&); \
+  void fill_power(ElementwiseTable&);  \
   void fill_copy(ElementwiseTable&);   \
   }
 RL_DECLARE_FILL(generic)

@@ -199,6 +199,53 @@ void run_contiguous(Loop loop, const void* params, int64_t n, char* const* data,
   });
 }
 
+namespace {
+
+// A copy whose operands run along different dims, done in square tiles. False where the plan is of another kind.
+bool copy_transposed(Plan& plan, int64_t item) {
+  if (plan.ndim < 2 || plan.strides[0][0] != item || plan.strides[0][1] == item || plan.numel < 256) return false;
+  int along = 0;
+  for (int d = 1; d < plan.ndim && !along; ++d)
+    if (plan.strides[d][1] == item && plan.sizes[d] >= 8 && plan.strides[d][0] > 0) along = d;
+  if (!along || plan.sizes[0] < 8 || plan.strides[0][1] <= 0) return false;
+  const auto kernel = elementwise().transpose[size_class(item)];
+  const int64_t columns = plan.sizes[0], rows = plan.sizes[along];
+  const int64_t in_stride = plan.strides[0][1], out_stride = plan.strides[along][0];
+  // What is left of the plan runs over the matrices.
+  Plan outer = plan;
+  outer.ndim = 0;
+  outer.numel = 1;
+  for (int d = 1; d < plan.ndim; ++d) {
+    if (d == along) continue;
+    outer.sizes[outer.ndim] = plan.sizes[d];
+    std::memcpy(outer.strides[outer.ndim++], plan.strides[d], sizeof plan.strides[d]);
+    outer.numel *= plan.sizes[d];
+  }
+  if (outer.ndim == 0) {
+    outer.ndim = 1;
+    outer.sizes[0] = 1;
+    std::memset(outer.strides[0], 0, sizeof outer.strides[0]);
+  }
+  constexpr int64_t kBlock = 64;
+  const int64_t blocks = (rows + kBlock - 1) / kBlock;
+  const auto work = [&](int64_t begin, int64_t end) {
+    for (int64_t unit = begin; unit < end; ++unit)
+      for_runs(outer, unit / blocks, unit / blocks + 1, [&](char* const* data, int64_t) {
+        const int64_t r = unit % blocks * kBlock;
+        kernel(data[0] + r * out_stride, out_stride, data[1] + r * item, in_stride, std::min(kBlock, rows - r), columns);
+      });
+  };
+  if (plan.numel <= kSerialElements) {
+    work(0, outer.numel * blocks);
+  } else {
+    BlockingRegion region(true);
+    parallel_for(0, outer.numel * blocks, std::max<int64_t>(1, kSerialElements / (kBlock * columns)), work);
+  }
+  return true;
+}
+
+}  // namespace
+
 void copy_elements(const Tensor& to, const Tensor& from) {
   const DType a = to.dtype(), b = from.dtype();
   if (a == b && to.is_contiguous() && from.is_contiguous() && to.numel() == from.numel()) {
@@ -209,6 +256,11 @@ void copy_elements(const Tensor& to, const Tensor& from) {
     }
   }
   const LoopArg args[2] = {LoopArg(to, a), LoopArg(from, b)};
+  if (a == b && to.dim() > 1 && !from.is_contiguous()) {
+    Plan plan;
+    make_plan(plan, to.sizes(), args, 2);
+    if (copy_transposed(plan, to.item_size())) return;
+  }
   const Loop loop = a == b ? elementwise().copy[size_class(to.item_size())] : cast_loop(b, a);
   run_loop(loop, nullptr, to.sizes(), args, 2);
 }

@@ -117,8 +117,7 @@ void check_bounds(const char* operation, IntSpan sizes, IntSpan strides, int64_t
     fail(operation, ": tensors have at most ", kMaxDims, " dimensions, got ", sizes.size());
   checked_numel(sizes, item_size);
   for (int64_t s : strides)
-    if (s < 0)
-      fail(operation, ": Negative strides are not supported at the moment, got strides: ", strides);
+    if (s < 0) fail(operation, ": Negative strides are not supported at the moment, got strides: ", strides);
   if (offset < 0) fail("Tensor: invalid storage offset ", offset);
   int64_t bytes;
   const int64_t count = required_elements(sizes, strides, offset);
@@ -214,14 +213,14 @@ DimVector broadcast_strides(IntSpan sizes, IntSpan strides, IntSpan shape) {
 Geometry expand(const Tensor& t, IntSpan sizes) {
   const int64_t n = static_cast<int64_t>(sizes.size()), lead = n - t.dim();
   if (lead < 0)
-    fail("expand(", tensor_type_name(t.dtype()), "{", t.sizes(), "}, size=", sizes,
-         "): the number of sizes provided (", n, ") must be greater or equal to the number of dimensions in the tensor (",
-         t.dim(), ")");
+    fail("expand(", tensor_type_name(t.dtype()), "{", t.sizes(), "}, size=", sizes, "): the number of sizes provided (",
+         n, ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
   if (n > kMaxDims) fail("expand(): tensors have at most ", kMaxDims, " dimensions, got ", n);
   Geometry g{sizes, DimVector(n), t.storage_offset()};
   for (int64_t i = n - 1; i >= 0; --i) {
     const int64_t own = i < lead ? 1 : t.sizes()[i - lead];
-    const int64_t own_stride = i < lead ? (i + 1 < n ? stride_product(g.sizes[i + 1], g.strides[i + 1]) : 1) : t.strides()[i - lead];
+    const int64_t own_stride =
+        i < lead ? (i + 1 < n ? stride_product(g.sizes[i + 1], g.strides[i + 1]) : 1) : t.strides()[i - lead];
     if (sizes[i] == -1) {
       if (i < lead)
         fail("expand(", tensor_type_name(t.dtype()), "{", t.sizes(), "}, size=", sizes,
@@ -245,8 +244,10 @@ Geometry expand(const Tensor& t, IntSpan sizes) {
 Geometry permute(const Tensor& t, IntSpan dims) {
   const int64_t n = t.dim();
   if (static_cast<int64_t>(dims.size()) != n)
-    fail("permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
-         "ordering of dimensions i.e. input.dim() = ", n, " is not equal to len(dims) = ", dims.size());
+    fail(
+        "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+        "ordering of dimensions i.e. input.dim() = ",
+        n, " is not equal to len(dims) = ", dims.size());
   Geometry g{DimVector(n), DimVector(n), t.storage_offset()};
   uint64_t seen = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -476,8 +477,9 @@ Overlap overlap(const Tensor& a, const Tensor& b) {
 
 void check_not_read_only(const Tensor& t) {
   if (t.storage()->read_only())
-    fail("unsupported operation: the memory of the written-to tensor is read-only (it belongs to a non-writable "
-         "buffer). Please clone() the tensor before performing the operation.");
+    fail(
+        "unsupported operation: the memory of the written-to tensor is read-only (it belongs to a non-writable "
+        "buffer). Please clone() the tensor before performing the operation.");
 }
 
 void check_writable(const Tensor& t) {
@@ -485,8 +487,9 @@ void check_writable(const Tensor& t) {
   if (t.is_contiguous()) return;
   for (int64_t i = 0; i < t.dim(); ++i)
     if (t.strides()[i] == 0 && t.sizes()[i] > 1)
-      fail("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-           "Please clone() the tensor before performing the operation.");
+      fail(
+          "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+          "Please clone() the tensor before performing the operation.");
 }
 
 }  // namespace rushlight::layout

@@ -33,7 +33,8 @@ int64_t required_elements(IntSpan sizes, IntSpan strides, int64_t offset);
 void check_bounds(const char* operation, IntSpan sizes, IntSpan strides, int64_t offset, int64_t item_size,
                   size_t nbytes);
 
-// Replaces one -1 in `shape` so that it has numel elements. RuntimeError "shape '[4, 2]' is invalid for input of size 6".
+// Replaces one -1 in `shape` so that it has numel elements. RuntimeError "shape '[4, 2]' is invalid for input of size
+// 6".
 DimVector infer_size(IntSpan shape, int64_t numel);
 // Strides under which the same memory has `shape`, if they exist.
 std::optional<DimVector> view_strides(IntSpan sizes, IntSpan strides, IntSpan shape);

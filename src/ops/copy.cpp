@@ -16,7 +16,8 @@ Tensor clone(const Tensor& self, bool contiguous) {
   check_cpu("clone", self);
   Tensor r = contiguous ? empty(self.sizes(), self.dtype(), self.device()) : empty_like(self);
   // A dense tensor in its own order is one block.
-  if (self.numel() && equal(r.strides(), self.strides()) && self.is_non_overlapping_and_dense() && self.nbytes() <= 262144)
+  if (self.numel() && equal(r.strides(), self.strides()) && self.is_non_overlapping_and_dense() &&
+      self.nbytes() <= 262144)
     std::memcpy(r.data(), self.data(), static_cast<size_t>(self.nbytes()));
   else
     cpu::copy_elements(r, self);
@@ -89,7 +90,8 @@ const Tensor& fill_as(const char* operation, const char* name, const Tensor& sel
   const Scalar number = value.is_tensor() ? item(value.tensor()) : value.number();
   if (!value.is_tensor()) number.check_fits(self.dtype());
   const Tensor* source = value.is_tensor() ? &value.tensor() : nullptr;
-  const bool record = (autograd::needs(self) || (source && autograd::needs(*source))) && is_differentiable(self.dtype());
+  const bool record =
+      (autograd::needs(self) || (source && autograd::needs(*source))) && is_differentiable(self.dtype());
   autograd::check_inplace(self);
   cpu::fill_elements(self, number);
   self.bump_version(operation);
@@ -98,8 +100,10 @@ const Tensor& fill_as(const char* operation, const char* name, const Tensor& sel
       if (g.needs(0)) g[0] = zeros_like(g.grad());
       if (g.inputs() > 1 && g.needs(1)) g[1] = sum(g.grad());
     };
-    auto node = Ref<Node>::adopt(
-        new autograd::FunctionNode<decltype(derivative)>(name ? name : source ? "FillBackward3" : "FillBackward2", derivative, 1));
+    auto node = Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>(name     ? name
+                                                                                  : source ? "FillBackward3"
+                                                                                           : "FillBackward2",
+                                                                                  derivative, 1));
     const Tensor none;
     const Tensor* inputs[2] = {&self, source ? source : &none};
     autograd::connect(*node, {inputs, source ? size_t{2} : size_t{1}});
@@ -113,8 +117,8 @@ const Tensor& fill_as(const char* operation, const char* name, const Tensor& sel
 const Tensor& fill_(const Tensor& self, const Operand& value) { return fill_as("fill_", nullptr, self, value); }
 
 const Tensor& zero_(const Tensor& self) {
-  if (self.is_contiguous() && self.numel() && !self.impl()->autograd && !self.impl()->base &&
-      !self.impl()->inference && !self.storage()->read_only() && self.device().is_cpu() && self.nbytes() <= 65536) {
+  if (self.is_contiguous() && self.numel() && !self.impl()->autograd && !self.impl()->base && !self.impl()->inference &&
+      !self.storage()->read_only() && self.device().is_cpu() && self.nbytes() <= 65536) {
     std::memset(self.data(), 0, static_cast<size_t>(self.nbytes()));
     self.bump_version("zero_");
     return self;
@@ -130,7 +134,8 @@ Scalar item(const Tensor& self) {
 
 bool equal(const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype())
-    fail("Expected object of data type ", a.dtype(), " but got data type ", b.dtype(), " for argument 'other' in call to equal");
+    fail("Expected object of data type ", a.dtype(), " but got data type ", b.dtype(),
+         " for argument 'other' in call to equal");
   if (!equal(a.sizes(), b.sizes())) return false;
   if (a.numel() == 0) return true;
   NoGradGuard no_grad;
@@ -149,7 +154,8 @@ Tensor clamp(const Tensor& self, const OptScalar& min, const OptScalar& max) {
   const DType dtype = result_type({&s, &n});
   if (dtype == DType::Bool) fail<NotImplementedError>("\"clamp\" not implemented for 'Bool'");
   const DType reads = kernel_dtype(dtype);
-  cpu::ClampParams params{-INFINITY, INFINITY, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()};
+  cpu::ClampParams params{-INFINITY, INFINITY, std::numeric_limits<int64_t>::min(),
+                          std::numeric_limits<int64_t>::max()};
   if (is_integral(dtype, false)) {
     // Bounds beyond the type are as good as its limits.
     const int bits = static_cast<int>(8 * item_size(dtype)) - (is_signed(dtype) ? 1 : 0);

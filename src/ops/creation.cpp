@@ -49,7 +49,9 @@ Tensor full(IntSpan sizes, const Scalar& value, OptDType dtype, Device device) {
 
 Tensor zeros_like(const Tensor& self, OptDType dtype) { return zero_(empty_like(self, dtype)); }
 Tensor ones_like(const Tensor& self, OptDType dtype) { return fill_(empty_like(self, dtype), 1); }
-Tensor full_like(const Tensor& self, const Scalar& value, OptDType dtype) { return fill_(empty_like(self, dtype), value); }
+Tensor full_like(const Tensor& self, const Scalar& value, OptDType dtype) {
+  return fill_(empty_like(self, dtype), value);
+}
 Tensor scalar_tensor(const Scalar& value, OptDType dtype) { return full({}, value, dtype.value_or(default_dtype())); }
 
 namespace {
@@ -128,7 +130,8 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType 
     const std::complex<double> a = start.to_complex(), b = end.to_complex();
     const std::complex<double> step = steps > 1 ? (b - a) / static_cast<double>(steps - 1) : 0;
     for (int64_t i = 0; i < steps; ++i)
-      t.data_ptr<complex128>()[i] = i < steps / 2 ? a + step * static_cast<double>(i) : b - step * static_cast<double>(steps - 1 - i);
+      t.data_ptr<complex128>()[i] =
+          i < steps / 2 ? a + step * static_cast<double>(i) : b - step * static_cast<double>(steps - 1 - i);
     return to(t, d);
   }
   if (complex) fail("linspace(): inferred dtype ComplexFloat can't be safely cast to passed dtype ", d);
@@ -149,7 +152,8 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType 
     const double from = static_cast<double>(start.to_int()), to = static_cast<double>(end.to_int());
     const double part = steps > 1 ? (to - from) / static_cast<double>(steps - 1) : 0;
     return generated(steps, d, [=](int64_t i) {
-      return static_cast<int64_t>(i < steps / 2 ? from + part * static_cast<double>(i) : to - part * static_cast<double>(steps - 1 - i));
+      return static_cast<int64_t>(i < steps / 2 ? from + part * static_cast<double>(i)
+                                                : to - part * static_cast<double>(steps - 1 - i));
     });
   }
   return generated(steps, d, [=](int64_t i) {
@@ -174,8 +178,7 @@ Tensor from_data(const void* data, IntSpan sizes, DType dtype) {
 
 Tensor from_blob(void* data, IntSpan sizes, IntSpan strides, DType dtype, Storage::Deleter deleter, void* context,
                  bool read_only) {
-  if (sizes.size() != strides.size())
-    fail("from_blob: got ", sizes.size(), " sizes and ", strides.size(), " strides");
+  if (sizes.size() != strides.size()) fail("from_blob: got ", sizes.size(), " sizes and ", strides.size(), " strides");
   if (static_cast<int64_t>(sizes.size()) > kMaxDims)
     fail("from_blob: tensors have at most ", kMaxDims, " dimensions, got ", sizes.size());
   layout::checked_numel(sizes, item_size(dtype));

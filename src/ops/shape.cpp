@@ -1,6 +1,7 @@
 // Views: the same memory under another geometry.
 #include <algorithm>
 
+#include "cpu/loop_plan.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
 
@@ -508,23 +509,16 @@ Tensor flip(const Tensor& self, IntSpan dims) {
   const uint64_t set = layout::dim_set(dims, self.dim());
   if (self.dim() == 0) return clone(self);
   Tensor r = empty_like(self);
-  // Copy slab by slab along the first flipped dim that is left; the innermost is done by index arithmetic.
-  struct Walk {
-    static void run(const Tensor& to, const Tensor& from, uint64_t set) {
-      if (set == 0) {
-        copy_(to, from);
-        return;
-      }
-      const int64_t d = __builtin_ctzll(set);
-      const int64_t n = from.sizes()[d];
-      for (int64_t i = 0; i < n; ++i)
-        run(narrow(to, d, n - 1 - i, 1), narrow(from, d, i, 1), set & (set - 1));
-    }
-  };
-  {
-    NoGradGuard no_grad;
-    Walk::run(r, self, set);
+  // A loop over the input backwards: its strides change sign, its first element is the last one.
+  DimVector strides(self.strides());
+  cpu::LoopArg args[2] = {cpu::LoopArg(r, r.dtype()), cpu::LoopArg(self, r.dtype())};
+  for (int64_t d = 0; d < self.dim(); ++d) {
+    if (!(set >> d & 1) || self.sizes()[d] == 0) continue;
+    args[1].data += (self.sizes()[d] - 1) * strides[d] * self.item_size();
+    strides[d] = -strides[d];
   }
+  args[1].strides = strides;
+  cpu::run_loop(cpu::elementwise().copy[cpu::size_class(r.item_size())], nullptr, r.sizes(), args, 2);
   if (autograd::needs(self))
     autograd::record("FlipBackward0", r, {&self}, [dims = DimVector(dims)](Grads& g) { g[0] = flip(g.grad(), dims); });
   return r;

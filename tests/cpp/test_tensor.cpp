@@ -28,7 +28,8 @@ Tensor vec(std::vector<double> v, DType dtype = DType::Float32) {
 }
 Tensor random_tensor(DimVector sizes, DType dtype = DType::Float32) {
   const Tensor t = empty(sizes, DType::Float64);
-  for (int64_t i = 0; i < t.numel(); ++i) t.data_ptr<double>()[i] = static_cast<double>(static_cast<int64_t>(g_random() % 2001) - 1000) / 256;
+  for (int64_t i = 0; i < t.numel(); ++i)
+    t.data_ptr<double>()[i] = static_cast<double>(static_cast<int64_t>(g_random() % 2001) - 1000) / 256;
   return to(t, dtype);
 }
 using V = std::vector<double>;
@@ -71,8 +72,9 @@ void test_creation() {
   int freed = 0;
   float memory[6] = {0, 1, 2, 3, 4, 5};
   {
-    const Tensor b = from_blob(memory, DimVector{3}, DimVector{2}, DType::Float32,
-                               [](void* count, void*, size_t nbytes) { *static_cast<int*>(count) += nbytes == 20; }, &freed);
+    const Tensor b = from_blob(
+        memory, DimVector{3}, DimVector{2}, DType::Float32,
+        [](void* count, void*, size_t nbytes) { *static_cast<int*>(count) += nbytes == 20; }, &freed);
     const Tensor view = b.slice(0, 1, 3);
     fill_(view, 9);
     CHECK(memory[2] == 9 && memory[4] == 9 && memory[3] == 3);
@@ -108,7 +110,8 @@ void test_views() {
   CHECK(p.contiguous().is_contiguous() && values(p.contiguous()) == values(p));
   CHECK(x.reshape(DimVector{24}).data() == x.data());
   CHECK(values(expand(vec({1, 2}), DimVector{2, 2})) == V({1, 2, 1, 2}));
-  CHECK_THROWS(Error, fill_(expand(vec({1, 2}), DimVector{2, 2}), 1));
+  CHECK_THROWS(Error, add_(expand(vec({1, 2}), DimVector{2, 2}), 1));
+  CHECK(values(fill_(expand(vec({1, 2}), DimVector{2, 2}), 3)) == V({3, 3, 3, 3}));  // the same everywhere: no harm
   CHECK(values(diagonal(make({1, 2, 3, 4}, {2, 2}))) == V({1, 4}));
   CHECK(values(unfold(arange(0, 5, 1), 0, 3, 2)) == V({0, 1, 2, 2, 3, 4}));
   CHECK(values(flip(make({1, 2, 3, 4}, {2, 2}), DimVector{0, 1})) == V({4, 3, 2, 1}));
@@ -262,7 +265,8 @@ void test_promotion() {
   CHECK(values(where(gt(vec({1, -1}), 0), vec({5, 6}), 0)) == V({5, 0}));
   // Strided operands against contiguous copies of them.
   for (int round = 0; round < 200; ++round) {
-    const Tensor a = permute(random_tensor({3, 4, 5}), DimVector{2, 0, 1}), b = random_tensor({5, 1, 4}, DType::Float64);
+    const Tensor a = permute(random_tensor({3, 4, 5}), DimVector{2, 0, 1}),
+                 b = random_tensor({5, 1, 4}, DType::Float64);
     CHECK(equal(mul(a, b), mul(contiguous(a), contiguous(expand(b, DimVector{5, 3, 4})))));
     const Tensor column = a.slice(1, 0, 2), other = a.slice(1, 1, 3);
     CHECK(equal(sub(column, other), sub(contiguous(column), contiguous(other))));
@@ -308,7 +312,8 @@ void test_reductions() {
 }
 
 void test_matmul() {
-  const std::tuple<int64_t, int64_t, int64_t> sizes[] = {{1, 1, 1}, {2, 3, 4}, {17, 5, 33}, {64, 64, 64}, {3, 0, 2}, {70, 129, 65}};
+  const std::tuple<int64_t, int64_t, int64_t> sizes[] = {{1, 1, 1},    {2, 3, 4}, {17, 5, 33},
+                                                         {64, 64, 64}, {3, 0, 2}, {70, 129, 65}};
   for (DType dtype : {DType::Float32, DType::Float64, DType::Int32, DType::Int64, DType::Float16, DType::BFloat16})
     for (const auto& [m, k, n] : sizes)
       for (int form = 0; form < 4; ++form) {
@@ -325,8 +330,12 @@ void test_matmul() {
         for (int64_t i = 0; i < m; ++i)
           for (int64_t j = 0; j < n; ++j) {
             double want = 0;
-            for (int64_t l = 0; l < k; ++l) want += va[static_cast<size_t>(i * k + l)] * vb[static_cast<size_t>(l * n + j)];
-            const double tolerance = dtype == DType::Float64 ? 1e-9 : dtype == DType::Float32 ? 2e-3 : dtype == DType::BFloat16 ? want / 100 : 0.25;
+            for (int64_t l = 0; l < k; ++l)
+              want += va[static_cast<size_t>(i * k + l)] * vb[static_cast<size_t>(l * n + j)];
+            const double tolerance = dtype == DType::Float64    ? 1e-9
+                                     : dtype == DType::Float32  ? 2e-3
+                                     : dtype == DType::BFloat16 ? want / 100
+                                                                : 0.25;
             close = close && std::abs(got[static_cast<size_t>(i * n + j)] - want) <= tolerance;
           }
         CHECK(close);

@@ -112,8 +112,11 @@ def test_tensor_of_tensors():
     assert torch.tensor([torch.tensor(1.5), 2]).tolist() == [1.5, 2.0]
     assert torch.tensor([torch.tensor(1, dtype=torch.int8)]).dtype == torch.int8
     assert torch.tensor([torch.tensor(1, dtype=torch.int8), 2]).dtype == torch.int64
+    assert torch.tensor([[1.5, 2], torch.tensor([3, 4])]).tolist() == [[1.5, 2], [3, 4]]
     with pytest.raises(TypeError, match="only integer tensors of a single element"):
         torch.tensor([torch.tensor([1, 2])])
+    with pytest.raises(ValueError, match="expected sequence of length 2 at dim 1"):
+        torch.tensor([[1.5, 2], torch.tensor([3])])
     with pytest.raises(ValueError, match="only one element tensors"):
         torch.tensor([torch.tensor([1.0, 2]), [3, 4]])
 

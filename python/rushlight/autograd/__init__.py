@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from .._C import (
     _autograd_backward as backward,
+)
+from .._C import (
     _autograd_grad as grad,
+)
+from .._C import (
     enable_grad,
     inference_mode,
     is_grad_enabled,

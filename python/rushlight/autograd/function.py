@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 
 from .. import _C
 
@@ -52,15 +53,22 @@ class Function(metaclass=FunctionMeta):
 
     ``forward(ctx, *args)`` computes the result. It may keep tensors with ``ctx.save_for_backward`` and other values as
     attributes of ``ctx``. Alternatively ``forward(*args)`` leaves that to ``setup_context(ctx, inputs, output)``.
-    ``backward(ctx, *grads)`` gets a gradient per output and returns one per argument of ``apply``, None where there is none.
-    Both are static methods.
+    ``backward(ctx, *grads)`` gets a gradient per output and returns one per argument of ``apply``, None where there
+    is none. Both are static methods.
     """
 
     def __init__(self, *args, **kwargs):
-        raise RuntimeError(
+        warnings.warn(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should "
-            f"invoke them on the class itself. Instantiating an autograd function will raise an error in a future version "
-            f"of PyTorch."
+            f"invoke them on the class itself.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args, **kwargs):
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
+            "function with static forward method."
         )
 
     @staticmethod

@@ -13,16 +13,20 @@ def _tensors(values, name, function):
     result = values if is_tuple else (values,)
     for i, value in enumerate(result):
         if not isinstance(value, _C.Tensor):
-            where = f"the value at index {i} has type {type(value)}" if is_tuple else f"the given {name} has type {type(value)}"
-            raise TypeError(f"The {name} given to {function} must be either a Tensor or a tuple of Tensors but {where}.")
+            where = (
+                f"the value at index {i} has type {type(value)}"
+                if is_tuple
+                else f"the given {name} has type {type(value)}"
+            )
+            raise TypeError(
+                f"The {name} given to {function} must be either a Tensor or a tuple of Tensors but {where}."
+            )
     return result, is_tuple
 
 
 def _prepare(inputs, create_graph):
     """Inputs of which derivatives can be taken, whatever else they belong to."""
-    return tuple(
-        x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_() for x in inputs
-    )
+    return tuple(x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_() for x in inputs)
 
 
 def _finish(tensors, create_graph):
@@ -54,8 +58,8 @@ def _check_strict(outputs, name):
     for i, out in enumerate(outputs):
         if not out.requires_grad:
             raise RuntimeError(
-                f"Output {i} of the user-provided function does not require gradients. The outputs must be computed in a "
-                f"differentiable manner from the input when running in strict mode."
+                f"Output {i} of the user-provided function does not require gradients. The outputs must be computed in "
+                f"a differentiable manner from the input when running in strict mode."
             )
 
 
@@ -79,14 +83,12 @@ def _filled(grads, inputs, strict, what, create_graph=False):
     for i, (g, x) in enumerate(zip(grads, inputs)):
         if g is None:
             if strict:
-                raise RuntimeError(
-                    f"{what} is independent of input {i}. This is not allowed in strict mode."
-                )
+                raise RuntimeError(f"{what} is independent of input {i}. This is not allowed in strict mode.")
             g = _C.zeros_like(x)
         elif strict and create_graph and not g.requires_grad:
             raise RuntimeError(
-                f"The derivative of {what} with respect to input {i} is independent of that input. This is not allowed in "
-                f"strict mode when create_graph=True."
+                f"The derivative of {what} with respect to input {i} is independent of that input. This is not allowed "
+                f"in strict mode when create_graph=True."
             )
         result.append(g)
     return tuple(result)
@@ -117,7 +119,9 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
         # The gradient is linear in the weights; differentiating it by them gives the product.
         weights = tuple(_C.zeros_like(out).requires_grad_() for out in outputs)
         grads = _filled(_grad(outputs, inputs, weights, create_graph=True), inputs, strict, "The output")
-        products = _filled(_grad(grads, weights, direction, create_graph), outputs, strict, "The derivative", create_graph)
+        products = _filled(
+            _grad(grads, weights, direction, create_graph), outputs, strict, "The derivative", create_graph
+        )
     return _shape(_finish(outputs, create_graph), out_tuple), _shape(_finish(products, create_graph), out_tuple)
 
 
@@ -140,7 +144,9 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
             rows = []
             for element in out.reshape(-1).unbind():
                 grads = _grad((element,), inputs, None, create_graph, retain_graph=True)
-                rows.append(_filled(grads, inputs, strict, f"Output {number} of the user-provided function", create_graph))
+                rows.append(
+                    _filled(grads, inputs, strict, f"Output {number} of the user-provided function", create_graph)
+                )
             columns = tuple(
                 _C.stack([row[k] for row in rows]).reshape(out.shape + x.shape)
                 if rows
@@ -165,9 +171,7 @@ def _scalar(func, name):
     return single
 
 
-def hessian(
-    func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy="reverse-mode"
-):
+def hessian(func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy="reverse-mode"):
     """Return the second derivatives of a scalar function: in.shape + in.shape, or a tuple of tuples of those."""
     inputs, in_tuple = _tensors(inputs, "inputs", "hessian")
     single = _scalar(func, "hessian")

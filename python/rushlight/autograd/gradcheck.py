@@ -1,7 +1,7 @@
 """Compares derivatives with central differences.
 
-Derivatives of a real output L with respect to a complex input x + iy are dL/dx + i dL/dy; complex outputs are checked as
-pairs of real ones.
+Derivatives of a real output L with respect to a complex input x + iy are dL/dx + i dL/dy; complex outputs are checked
+as pairs of real ones.
 """
 
 from __future__ import annotations
@@ -99,9 +99,7 @@ def gradgradcheck(
     def gradients(*args):
         values, given = args[: len(args) - count], args[len(args) - count :]
         wanted = [x for x in values if isinstance(x, _C.Tensor) and x.requires_grad]
-        found = _C._autograd_grad(
-            _differentiable(func(*values)), wanted, given, create_graph=True, allow_unused=True
-        )
+        found = _C._autograd_grad(_differentiable(func(*values)), wanted, given, create_graph=True, allow_unused=True)
         return tuple(g for g in found if g is not None)
 
     return gradcheck(
@@ -141,20 +139,21 @@ def _check_inputs(inputs):
         wanted = True
         if x.dtype not in (_C.float64, _C.complex128):
             warnings.warn(
-                f"Input #{i} requires gradient and is not a double precision floating point or complex. This check will "
-                f"likely fail if all the inputs are not of double precision floating point or complex. ",
+                f"Input #{i} requires gradient and is not a double precision floating point or complex. This check "
+                f"will likely fail if all the inputs are not of double precision floating point or complex. ",
                 stacklevel=3,
             )
         if any(n > 1 and s == 0 for n, s in zip(x.shape, x.stride())):
             raise RuntimeError(
                 f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
-                f"non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous on "
-                f"the input before passing it to gradcheck."
+                f"non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous "
+                f"on the input before passing it to gradcheck."
             )
         x.retain_grad()
     if not wanted:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of the them have "
+            "requires_grad=True."
         )
 
 
@@ -241,8 +240,8 @@ def _check_grads(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes, c
             if not _C.allclose(a, repeated, rtol=0, atol=nondet_tol, equal_nan=True):
                 raise GradcheckError(
                     f"Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
-                    f"gives different values, although analytical gradient matches numerical gradient. The tolerance for "
-                    f"nondeterminism was {nondet_tol}."
+                    f"gives different values, although analytical gradient matches numerical gradient. The tolerance "
+                    f"for nondeterminism was {nondet_tol}."
                 )
             if numerical is None:
                 continue
