@@ -1,5 +1,6 @@
 #include "bindings/python.h"
 #include "layout/layout.h"
+#include "ops/elementwise.h"
 
 namespace rushlight::python {
 
@@ -18,6 +19,12 @@ Tensor filled(IntSpan sizes, OptDType dtype, Device device) {
   return How == Fill::Empty ? empty(sizes, dtype, device) : How == Fill::Zeros ? zeros(sizes, dtype, device) : ones(sizes, dtype, device);
 }
 
+// Factories resize without a warning.
+void resize_out(const Args& a, const Tensor& out, IntSpan sizes) {
+  prepare_out(a.function, out, out.sizes(), out.dtype(), {});
+  resize_(out, sizes);
+}
+
 // size, out, dtype, layout, device, pin_memory, requires_grad
 template <Fill How>
 PyObject* sized(Args& a) {
@@ -26,7 +33,7 @@ PyObject* sized(Args& a) {
     const Tensor& out = a.tensor(1);
     if (a.has(2) && *a.dtype(2) != out.dtype())
       fail("dtype ", *a.dtype(2), " does not match dtype of out parameter (", out.dtype(), ")");
-    resize_(out, sizes);
+    resize_out(a, out, sizes);
     if (How == Fill::Zeros) zero_(out);
     if (How == Fill::Ones) fill_(out, 1);
     return Py_NewRef(a.object(1));
@@ -89,7 +96,8 @@ void register_creation() {
   }, kFunction);
   def("full(int[] size, Scalar fill_value, *, Tensor? out=None, " RL_OPTIONS ")", [](Args& a) {
     if (a.has(2)) {
-      resize_(a.tensor(2), a.ints(0));
+      a.scalar(1).check_fits(a.tensor(2).dtype());
+      resize_out(a, a.tensor(2), a.ints(0));
       fill_(a.tensor(2), a.scalar(1));
       return Py_NewRef(a.object(2));
     }
@@ -102,8 +110,7 @@ void register_creation() {
       require_backend(a.device(4));
       return wrap(finish(t, a, 6));
     }
-    resize_(a.tensor(1), t.sizes());
-    copy_(a.tensor(1), t);
+    store_output(a.function, a.tensor(1), t);
     return Py_NewRef(a.object(1));
   }, kFunction, "Values from start (0) up to, but not including, end, in steps of step (1).\n\ndtype: int64 if all arguments are ints, else the default dtype.");
   def("arange(Scalar start, Scalar end, Scalar step=1, *, Tensor? out=None, " RL_OPTIONS ")", [](Args& a) {
@@ -112,22 +119,19 @@ void register_creation() {
       require_backend(a.device(6));
       return wrap(finish(t, a, 8));
     }
-    resize_(a.tensor(3), t.sizes());
-    copy_(a.tensor(3), t);
+    store_output(a.function, a.tensor(3), t);
     return Py_NewRef(a.object(3));
   }, kFunction);
   def("linspace(Scalar start, Scalar end, int steps, *, Tensor? out=None, " RL_OPTIONS ")", [](Args& a) {
     Tensor t = linspace(a.scalar(0), a.scalar(1), a.integer(2), a.has(3) && !a.has(4) ? OptDType(a.tensor(3).dtype()) : a.dtype(4));
     if (!a.has(3)) return wrap(finish(t, a, 8));
-    resize_(a.tensor(3), t.sizes());
-    copy_(a.tensor(3), t);
+    store_output(a.function, a.tensor(3), t);
     return Py_NewRef(a.object(3));
   }, kFunction, "`steps` values evenly spaced from start to end, both included.");
   def("eye(int n, int? m=None, *, Tensor? out=None, " RL_OPTIONS ")", [](Args& a) {
     Tensor t = eye(a.integer(0), a.integer_or_none(1), a.has(2) && !a.has(3) ? OptDType(a.tensor(2).dtype()) : a.dtype(3));
     if (!a.has(2)) return wrap(finish(t, a, 7));
-    resize_(a.tensor(2), t.sizes());
-    copy_(a.tensor(2), t);
+    store_output(a.function, a.tensor(2), t);
     return Py_NewRef(a.object(2));
   }, kFunction, "An n x m (n x n) matrix with ones on the diagonal.");
 #undef RL_OPTIONS

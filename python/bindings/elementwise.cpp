@@ -7,6 +7,14 @@ namespace rushlight::python {
 
 namespace {
 
+void check_lerp(const Args& a) {
+  const DType dtype = a.tensor(0).dtype();
+  if (a.tensor(1).dtype() != dtype)
+    fail("expected dtype ", name(dtype), " for `end` but got dtype ", name(a.tensor(1).dtype()));
+  if (is_tensor(a.object(2)) && a.tensor(2).dim() && a.tensor(2).dtype() != dtype)
+    fail("expected dtype ", name(dtype), " for `weight` but got dtype ", name(a.tensor(2).dtype()));
+}
+
 template <UnaryOp Op>
 PyObject* unary_call(Args& a) {
   if (a.has(1)) {
@@ -237,11 +245,17 @@ void register_elementwise() {
       kMethod);
   def("clamp_min(Tensor input, Operand min, *, Tensor? out=None)", [](Args& a) {
     Tensor r = a.operand(1).is_tensor() ? maximum(a.tensor(0), a.operand(1)) : clamp(a.tensor(0), a.scalar(1), {});
-    return wrap(r);
+    if (!a.has(2)) return wrap(r);
+    prepare_out("clamp_min", a.tensor(2), r.sizes(), r.dtype(), {&a.tensor(0)});
+    copy_(a.tensor(2), r);
+    return Py_NewRef(a.object(2));
   });
   def("clamp_max(Tensor input, Operand max, *, Tensor? out=None)", [](Args& a) {
     Tensor r = a.operand(1).is_tensor() ? minimum(a.tensor(0), a.operand(1)) : clamp(a.tensor(0), {}, a.scalar(1));
-    return wrap(r);
+    if (!a.has(2)) return wrap(r);
+    prepare_out("clamp_max", a.tensor(2), r.sizes(), r.dtype(), {&a.tensor(0)});
+    copy_(a.tensor(2), r);
+    return Py_NewRef(a.object(2));
   });
   def("where(Tensor condition, Operand input, Operand other, *, Tensor? out=None)",
       [](Args& a) {
@@ -287,9 +301,11 @@ void register_elementwise() {
     return Py_NewRef(a.object(0));
   }, kMethod);
   def("lerp(Tensor input, Tensor end, Operand weight)", [](Args& a) {
+    check_lerp(a);
     return wrap(add(a.tensor(0), mul(sub(a.tensor(1), a.tensor(0)), a.operand(2))));
   }, kBoth, "input + weight * (end - input).");
   def("lerp_(Tensor self, Tensor end, Operand weight)", [](Args& a) {
+    check_lerp(a);
     add_(a.tensor(0), mul(sub(a.tensor(1), a.tensor(0)), a.operand(2)));
     return Py_NewRef(a.object(0));
   }, kMethod);

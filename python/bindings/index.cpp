@@ -103,6 +103,7 @@ void register_index() {
   }, kMethod);
   def("nonzero(Tensor input, *, Tensor? out=None, bool as_tuple=False)", [](Args& a) {
     if (a.flag(2)) {
+      if (a.has(1)) fail("nonzero does not support the out kwarg when as_tuple is True");
       const Tensor& t = a.tensor(0);
       return wrap(unbind(nonzero(t.dim() ? t : unsqueeze(t, 0)), 1));
     }
@@ -110,7 +111,7 @@ void register_index() {
     nonzero_out(a.tensor(1), a.tensor(0));
     return Py_NewRef(a.object(1));
   }, kBoth, "Indices of the nonzero elements, [count, dim], or one tensor per dim with as_tuple=True.");
-  def_alias("argwhere", "nonzero");
+  def("argwhere(Tensor input)", [](Args& a) { return wrap(nonzero(a.tensor(0))); });
 }
 
 }  // namespace rushlight::python

@@ -43,6 +43,14 @@ PyObject* plain_slice(PyObject* o) {
   return check_object(PySlice_New(start.get(), stop.get(), step.get()));
 }
 
+// The tensor itself where the slice takes all of the dim.
+Tensor slice_of(const Tensor& t, int64_t dim, PyObject* slice) {
+  const layout::Geometry g = apply_slice(t, dim, slice);
+  if (g.sizes[dim] == t.sizes()[dim] && g.strides[dim] == t.strides()[dim]) return t;
+  auto* s = reinterpret_cast<PySliceObject*>(slice);
+  return rushlight::slice(t, dim, slice_bound(s->start), slice_bound(s->stop), slice_bound(s->step).value_or(1));
+}
+
 [[noreturn]] void fail_index(PyObject* o) {
   fail<IndexError>(
       "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got ",
@@ -151,12 +159,7 @@ Parsed parse(const Tensor& self, PyObject* index) {
     } else if (o == Py_None) {
       p.view = unsqueeze(p.view, dim++);
     } else if (PySlice_Check(o)) {
-      auto* s = reinterpret_cast<PySliceObject*>(o);
-      if (s->start != Py_None || s->stop != Py_None || s->step != Py_None) {
-        const OptInt step = slice_bound(s->step);
-        if (step && *step <= 0) fail<ValueError>("step must be greater than zero");
-        p.view = slice(p.view, dim, slice_bound(s->start), slice_bound(s->stop), step.value_or(1));
-      }
+      p.view = slice_of(p.view, dim, o);
       ++dim;
     } else if (PyBool_Check(o)) {
       // A dim of size 1 or 0 in front.
@@ -217,10 +220,8 @@ PyObject* get_item(PyObject* self, PyObject* index) {
     if (PySlice_Check(index) && is_plain_slice(index)) {
       if (t.dim() == 0) fail<IndexError>("slice() cannot be applied to a 0-dim tensor.");
       if (!autograd::needs(t)) return wrap(make_view(t, apply_slice(t, 0, index)));
-      auto* s = reinterpret_cast<PySliceObject*>(index);
-      const OptInt step = slice_bound(s->step);
-      if (step && *step <= 0) fail<ValueError>("step must be greater than zero");
-      return wrap(slice(t, 0, slice_bound(s->start), slice_bound(s->stop), step.value_or(1)));
+      const Tensor r = slice_of(t, 0, index);
+      return wrap(r.is_same(t) ? alias(t) : r);
     }
     if (PyTuple_CheckExact(index) && PyTuple_GET_SIZE(index) <= t.dim() && !autograd::needs(t)) {
       // Integers and slices only: one view, computed in place.
@@ -280,7 +281,6 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
   try {
     if (!value) fail<TypeError>("Tensor does not support deleting items");
     const Tensor& t = unwrap(self);
-    autograd::check_inplace(t);
     const Parsed p = is_plain_int(index) && t.dim() > 0 ? Parsed{select_checked(t, 0, to_int(index)), {}, false} : parse(t, index);
     // Numbers, tensors, and whatever tensor() takes.
     Tensor v;
@@ -302,11 +302,7 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
       int64_t lead = 0;
       while (v.dim() - lead > p.view.dim() && v.sizes()[lead] == 1) ++lead;
       if (lead) v = view(contiguous(v), IntSpan(v.sizes()).subspan(static_cast<size_t>(lead)));
-      if (v.dim() > p.view.dim() || !layout::is_expandable_to(v.sizes(), p.view.sizes())) {
-        if (v.dim() <= p.view.dim()) expand(v, p.view.sizes());
-        fail("shape mismatch: value tensor of shape ", v.sizes(), " cannot be broadcast to indexing result of shape ", p.view.sizes());
-      }
-      copy_(p.view, v);
+      copy_(p.view, equal(v.sizes(), p.view.sizes()) ? v : expand(v, p.view.sizes()));
       return 0;
     }
     if (v.dtype() != t.dtype()) v = v.dim() == 0 || !is_tensor(value) ? to(v, t.dtype()) : v;

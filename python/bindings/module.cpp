@@ -1,4 +1,6 @@
 // The extension module rushlight._C.
+#include <unistd.h>
+
 #include "bindings/python.h"
 #include "cpu/loop_plan.h"
 
@@ -17,8 +19,15 @@ void python_warning(const std::string& message) {
 }
 
 void* release_lock() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
+// While the interpreter shuts down, Python ends other threads here by unwinding them, which the functions above do not
+// survive: such a thread waits for the end of the process instead.
 void take_lock(void* state) {
-  if (state) PyEval_RestoreThread(static_cast<PyThreadState*>(state));
+  if (!state) return;
+  try {
+    PyEval_RestoreThread(static_cast<PyThreadState*>(state));
+  } catch (...) {
+    for (;;) pause();
+  }
 }
 
 }  // namespace

@@ -21,11 +21,13 @@ struct Param {
   bool keyword_only = false;
   bool single = false;    // one integer stands for the list
   bool variadic = false;  // separate positional integers do, too
+  bool hidden = false;    // out= of a method: only None
   std::string type, fallback;
 };
 
 struct Signature {
-  std::string text;  // "sum(Tensor input, ...)"
+  std::string text;   // "sum(Tensor input, ...)"
+  std::string shown;  // the same in torch's words, for messages
   std::vector<Param> params;
   std::string returns;
   int positional = 0;
@@ -65,6 +67,10 @@ Signature parse_signature(const char* text, Handler handler) {
   Signature s;
   s.text = text;
   s.handler = handler;
+  s.shown = text;
+  for (const auto& [ours, theirs] : {std::pair<std::string, std::string>("Operand ", "Tensor or Number "), {"Scalar", "Number"}, {"[*]", "[]"}, {"[1]", "[]"}})
+    for (size_t at; (at = s.shown.find(ours)) != std::string::npos;) s.shown.replace(at, ours.size(), theirs);
+  s.shown = trim(s.shown.substr(0, s.shown.find("->")));
   const size_t open = s.text.find('('), close = s.text.rfind(')', s.text.find("->") == std::string::npos ? s.text.size() : s.text.find("->"));
   const size_t arrow = s.text.find("->");
   s.returns = arrow == std::string::npos ? "Tensor" : trim(s.text.substr(arrow + 2));
@@ -130,6 +136,7 @@ bool is_tensor_sequence(PyObject* o) {
 }
 
 bool accepts(const Param& p, PyObject* o) {
+  if (p.hidden) return false;
   switch (p.kind) {
     case Kind::Tensor: return is_tensor(o);
     case Kind::Operand: return is_tensor(o) || is_number(o);
@@ -190,6 +197,7 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
   for (int i = 0; i < n; ++i) args.values[i] = nullptr;
   args.variadic = nullptr;
   args.variadic_at = -1;
+  args.signature = &s;
   bool set[kMaxParams] = {};
   int param = 0;
   for (Py_ssize_t i = 0; i < count; ++i) {
@@ -289,7 +297,7 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
       for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
         text += std::string(count + i ? ", " : "") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, i)) + "=" + type_name(given[count + i]);
     text += "), but expected one of:";
-    for (const Signature& s : f.overloads) text += "\n * " + s.text;
+    for (const Signature& s : f.overloads) text += "\n * " + s.shown;
   }
   PyErr_SetString(PyExc_TypeError, text.c_str());
   return nullptr;
@@ -376,7 +384,7 @@ std::string python_signature(const Function& f, const Signature& s, bool method)
 
 std::string full_doc(const Function& f) {
   std::string text;
-  for (const Signature& s : f.overloads) text += s.text + " -> " + s.returns + "\n";
+  for (const Signature& s : f.overloads) text += s.shown + " -> " + s.returns + "\n";
   if (!f.doc.empty()) text += "\n" + f.doc + "\n";
   return text;
 }
@@ -443,7 +451,10 @@ void add(std::map<std::string, std::unique_ptr<Function>>& to, const char* signa
          bool method) {
   Signature s = parse_signature(signature, handler);
   const std::string name = s.text.substr(0, s.text.find('('));
-  if (method && !s.params.empty()) s.params[0].required = true;
+  if (method) {
+    if (!s.params.empty()) s.params[0].required = true;
+    for (Param& p : s.params) p.hidden = p.name == "out";
+  }
   auto& f = to[name];
   if (!f) {
     f = std::make_unique<Function>();
@@ -477,7 +488,10 @@ void def_alias(const char* alias, const char* name, Where where) {
     if (found == functions.end()) Py_FatalError((std::string("no function to alias: ") + name).c_str());
     auto f = std::make_unique<Function>(*found->second);
     f->name = alias;
-    for (Signature& s : f->overloads) s.text = alias + s.text.substr(s.text.find('('));
+    for (Signature& s : f->overloads) {
+      s.text = alias + s.text.substr(s.text.find('('));
+      s.shown = alias + s.shown.substr(s.shown.find('('));
+    }
     functions[alias] = std::move(f);
   };
   if (where & kFunction) copy(registry().functions);
@@ -525,10 +539,23 @@ bool Args::flag(int i, bool otherwise) const {
   return truth != 0;
 }
 
+namespace {
+// torch names the place where a list holds an integer beyond int64.
+int64_t element(const Args& a, int i, PyObject* o, Py_ssize_t at) {
+  try {
+    return to_int(o);
+  } catch (const ValueError& e) {
+    const auto* s = static_cast<const Signature*>(a.signature);
+    fail<TypeError>(a.function, "(): argument '", s ? s->params[static_cast<size_t>(i)].name : "", "' failed to unpack the object at pos ",
+                    at + 1, " with error \"", e.what(), "\"");
+  }
+}
+}  // namespace
+
 DimVector Args::ints(int i) const {
   DimVector result;
   if (i == variadic_at && variadic) {
-    for (Py_ssize_t k = 0; k < variadic_count; ++k) result.push_back(to_int(variadic[k]));
+    for (Py_ssize_t k = 0; k < variadic_count; ++k) result.push_back(element(*this, i, variadic[k], k));
     return result;
   }
   PyObject* o = values[i];
@@ -540,7 +567,7 @@ DimVector Args::ints(int i) const {
   // to_int may run Python code that changes a list: ask for its length each time.
   for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k) {
     Owned item(Py_NewRef(PySequence_Fast_GET_ITEM(o, k)));
-    result.push_back(to_int(item.get()));
+    result.push_back(element(*this, i, item.get(), k));
   }
   return result;
 }

@@ -132,6 +132,7 @@ class Args {
   Generator generator(int i) const;  // the default generator where absent
 
   int variadic_at = -1;
+  const void* signature = nullptr;  // of the overload that took the call
 };
 
 // A list of dims that may be absent: absent means all.

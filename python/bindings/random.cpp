@@ -2,6 +2,7 @@
 
 #include "bindings/python.h"
 #include "layout/layout.h"
+#include "ops/elementwise.h"
 
 namespace rushlight::python {
 
@@ -61,9 +62,33 @@ uint64_t seed_of(PyObject* o) {
   const long long negative = PyLong_AsLongLong(index.get());
   if (negative == -1 && PyErr_Occurred()) {
     PyErr_Clear();
-    fail("Overflow when unpacking long");
+    fail<ValueError>("Overflow when unpacking long long");
   }
   return static_cast<uint64_t>(negative);
+}
+
+// Draws into an out= tensor, which is resized only once that cannot fail any more.
+template <class F>
+PyObject* draw_out(const Args& a, int out, IntSpan sizes, F&& draw) {
+  const Tensor& o = a.tensor(out);
+  layout::check_writable(o);
+  if (equal(o.sizes(), sizes)) {
+    draw(o);
+  } else {
+    const Tensor t = empty(sizes, o.dtype());
+    draw(t);
+    store_output(a.function, o, t);
+  }
+  return Py_NewRef(a.object(out));
+}
+PyObject* store_or_wrap(const Args& a, int out, const Tensor& t) {
+  if (!a.has(out)) return wrap(t);
+  store_output(a.function, a.tensor(out), t);
+  return Py_NewRef(a.object(out));
+}
+void check_std(const Tensor& std) {
+  if (!is_complex(std.dtype()) && std.numel() && !ge(min(std), 0).item().to_bool())
+    fail("normal expects all elements of std >= 0.0");
 }
 
 PyObject* finish(Tensor t, const Args& a, int requires_grad) {
@@ -83,11 +108,7 @@ void draw(Kind kind, const char* name, const Tensor& t, Generator g) {
 template <Kind K>
 PyObject* sized(Args& a) {
   Generator g = a.generator(1);
-  if (a.has(2)) {
-    resize_(a.tensor(2), a.ints(0));
-    draw(K, a.function, a.tensor(2), g);
-    return Py_NewRef(a.object(2));
-  }
+  if (a.has(2)) return draw_out(a, 2, a.ints(0), [&](const Tensor& t) { draw(K, a.function, t, g); });
   const Tensor t = empty(a.ints(0), a.dtype(3), a.device(5));
   draw(K, a.function, t, g);
   return finish(t, a, 7);
@@ -103,11 +124,8 @@ PyObject* like(Args& a) {
 PyObject* randint_of(Args& a, int64_t low, int64_t high, int size, int generator) {
   const DimVector sizes = a.ints(size);
   Generator g = a.generator(generator);
-  if (a.has(generator + 1)) {
-    resize_(a.tensor(generator + 1), sizes);
-    integers_into(a.tensor(generator + 1), low, high, g);
-    return Py_NewRef(a.object(generator + 1));
-  }
+  if (a.has(generator + 1))
+    return draw_out(a, generator + 1, sizes, [&](const Tensor& t) { integers_into(t, low, high, g); });
   const Tensor t = empty(sizes, a.has(generator + 2) ? a.dtype(generator + 2) : OptDType(DType::Int64), a.device(generator + 4));
   integers_into(t, low, high, g);
   return finish(t, a, generator + 6);
@@ -145,36 +163,37 @@ void register_random() {
     const int64_t n = a.integer(0);
     if (n < 0) fail("n must be non-negative, got ", n);
     Generator g = a.generator(1);
-    if (a.has(2)) resize_(a.tensor(2), DimVector{n});
-    const Tensor t = a.has(2) ? a.tensor(2) : empty(DimVector{n}, a.has(3) ? a.dtype(3) : OptDType(DType::Int64), a.device(5));
-    fill_memory("randperm", t, [&](void* out, DType d, int64_t count) { cpu::randperm(out, d, count, g); });
-    if (a.has(2)) return Py_NewRef(a.object(2));
+    auto draw = [&](const Tensor& t) {
+      fill_memory("randperm", t, [&](void* out, DType d, int64_t count) { cpu::randperm(out, d, count, g); });
+    };
+    if (a.has(2)) return draw_out(a, 2, DimVector{n}, draw);
+    const Tensor t = empty(DimVector{n}, a.has(3) ? a.dtype(3) : OptDType(DType::Int64), a.device(5));
+    draw(t);
     return finish(t, a, 7);
   }, kFunction, "A random permutation of 0 .. n - 1.");
   def("normal(Tensor mean, Tensor std, *, Generator? generator=None, Tensor? out=None)", [](Args& a) {
     const Tensor &mean = a.tensor(0), &std = a.tensor(1);
     const DimVector shape = layout::broadcast_shapes(mean.sizes(), std.sizes());
+    check_std(std);
     const Tensor t = empty(shape, result_dtype(mean, std));
     normal_into(t, 0, 1, a.generator(2));
-    return wrap(add(mul(t, std), mean));
+    return store_or_wrap(a, 3, add(mul(t, std), mean));
   }, kFunction, "Normal random numbers with the given mean and standard deviation (numbers or tensors).");
   def("normal(Tensor mean, float std=1, *, Generator? generator=None, Tensor? out=None)", [](Args& a) {
     const Tensor t = empty(a.tensor(0).sizes(), a.tensor(0).dtype());
     normal_into(t, 0, a.number(1, 1), a.generator(2));
-    return wrap(add(t, a.tensor(0)));
+    return store_or_wrap(a, 3, add(t, a.tensor(0)));
   }, kFunction);
   def("normal(float mean, Tensor std, *, Generator? generator=None, Tensor? out=None)", [](Args& a) {
+    check_std(a.tensor(1));
     const Tensor t = empty(a.tensor(1).sizes(), a.tensor(1).dtype());
     normal_into(t, 0, 1, a.generator(2));
-    return wrap(add(mul(t, a.tensor(1)), a.number(0)));
+    return store_or_wrap(a, 3, add(mul(t, a.tensor(1)), a.number(0)));
   }, kFunction);
   def("normal(float mean, float std, int[] size, *, Generator? generator=None, Tensor? out=None, " RL_OPTIONS ")", [](Args& a) {
     Generator g = a.generator(3);
-    if (a.has(4)) {
-      resize_(a.tensor(4), a.ints(2));
-      normal_into(a.tensor(4), a.number(0), a.number(1), g);
-      return Py_NewRef(a.object(4));
-    }
+    if (a.has(4))
+      return draw_out(a, 4, a.ints(2), [&](const Tensor& t) { normal_into(t, a.number(0), a.number(1), g); });
     const Tensor t = empty(a.ints(2), a.dtype(5), a.device(7));
     normal_into(t, a.number(0), a.number(1), g);
     return finish(t, a, 9);
@@ -185,7 +204,7 @@ void register_random() {
     const Tensor t = empty(p.sizes(), p.dtype());
     Generator g = a.generator(1);
     cpu::bernoulli(t.data(), t.dtype(), t.numel(), p.data(), p.dtype(), g);
-    return wrap(t);
+    return store_or_wrap(a, 2, t);
   }, kFunction, "0 or 1 with the probabilities of input.");
   def("uniform_(Tensor self, float from_=0, float to=1, *, Generator? generator=None)", [](Args& a) {
     const double low = a.number(1, 0), high = a.number(2, 1);

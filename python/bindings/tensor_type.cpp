@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "bindings/autograd.h"
 #include "bindings/python.h"
 #include "layout/layout.h"
 
@@ -52,10 +53,11 @@ void tensor_dealloc(PyObject* self) {
 
 int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(reinterpret_cast<PyTensor*>(self)->dict);
-  return 0;
+  return visit_hooks(reinterpret_cast<PyTensor*>(self)->impl, visit, arg);
 }
 int tensor_clear(PyObject* self) {
   Py_CLEAR(reinterpret_cast<PyTensor*>(self)->dict);
+  clear_hooks(reinterpret_cast<PyTensor*>(self)->impl);
   return 0;
 }
 
@@ -458,6 +460,14 @@ PyGetSetDef getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {}};
 
+// The class prints under the name that programs written for torch expect; its module stays the one it is found in.
+PyTypeObject MetaType = {PyVarObject_HEAD_INIT(nullptr, 0)};
+
+PyObject* class_repr(PyObject* self) {
+  if (self == reinterpret_cast<PyObject*>(&TensorType)) return PyUnicode_FromString("<class 'torch.Tensor'>");
+  return PyType_Type.tp_repr(self);
+}
+
 PyNumberMethods number = {};
 PyMappingMethods mapping = {};
 PySequenceMethods sequence = {};
@@ -534,6 +544,13 @@ void bind_tensor_type(nb::module_& m) {
   mapping.mp_ass_subscript = set_item;
   sequence.sq_length = tensor_length;
   sequence.sq_contains = tensor_contains;
+
+  MetaType.tp_name = "rushlight.TensorMeta";
+  MetaType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
+  MetaType.tp_base = &PyType_Type;
+  MetaType.tp_repr = class_repr;
+  if (PyType_Ready(&MetaType) < 0) throw PythonError{};
+  Py_SET_TYPE(reinterpret_cast<PyObject*>(&TensorType), &MetaType);
 
   TensorType.tp_name = "rushlight.Tensor";
   TensorType.tp_doc =

@@ -175,7 +175,7 @@ void set_python_error() noexcept {
   } catch (const LinAlgError& e) {
     PyErr_SetString(g_linalg_error, e.what());
   } catch (const OutOfMemoryError& e) {
-    PyErr_SetString(PyExc_RuntimeError, e.what());
+    PyErr_SetString(g_oom_error, e.what());
   } catch (nb::python_error& e) {
     e.restore();
   } catch (const std::bad_alloc&) {
@@ -205,7 +205,9 @@ PyObject* wrap_ints(IntSpan values) {
 PyObject* wrap_scalar(const Scalar& value) {
   switch (value.kind()) {
     case Scalar::Kind::Bool: return wrap_bool(value.to_bool());
-    case Scalar::Kind::Int: return check_object(PyLong_FromLongLong(value.to_int()));
+    case Scalar::Kind::Int:
+      if (value.is_wide()) return check_object(PyLong_FromUnsignedLongLong(static_cast<unsigned long long>(value.to_int())));
+      return check_object(PyLong_FromLongLong(value.to_int()));
     case Scalar::Kind::Float: return check_object(PyFloat_FromDouble(value.to_double()));
     default: return check_object(PyComplex_FromDoubles(value.to_complex().real(), value.to_complex().imag()));
   }
@@ -289,7 +291,7 @@ int64_t to_int(PyObject* o) {
   if (value == -1 && PyErr_Occurred()) {
     if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
       PyErr_Clear();
-      fail("Overflow when unpacking long");
+      fail<ValueError>("Overflow when unpacking long long");
     }
     throw PythonError{};
   }
@@ -313,10 +315,10 @@ Scalar to_scalar(PyObject* o) {
     if (overflow) {
       const unsigned long long wide = PyLong_AsUnsignedLongLong(o);
       if (wide == static_cast<unsigned long long>(-1) && PyErr_Occurred()) {
-        PyErr_Clear();
-        fail("Overflow when unpacking long");
+        PyErr_SetString(PyExc_OverflowError, "int too big to convert");
+        throw PythonError{};
       }
-      return static_cast<int64_t>(wide);
+      return Scalar::from_uint64(wide);
     }
     return static_cast<int64_t>(value);
   }

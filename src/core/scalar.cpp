@@ -29,7 +29,9 @@ T get(const void* in) {
 Scalar Scalar::operator-() const {
   switch (kind_) {
     case Kind::Bool: return Scalar(-int_);
-    case Kind::Int: return Scalar(static_cast<int64_t>(0 - static_cast<uint64_t>(int_)));
+    case Kind::Int:
+      if (wide_) return Scalar(-to_double());
+      return Scalar(static_cast<int64_t>(0 - static_cast<uint64_t>(int_)));
     case Kind::Float: return Scalar(-real_);
     default: return Scalar(-to_complex());
   }
@@ -91,7 +93,7 @@ Scalar Scalar::load(DType dtype, const void* in) {
     case DType::QInt32: return static_cast<int64_t>(get<int32_t>(in));
     case DType::UInt32: return static_cast<int64_t>(get<uint32_t>(in));
     case DType::Int64: return get<int64_t>(in);
-    case DType::UInt64: return static_cast<int64_t>(get<uint64_t>(in));
+    case DType::UInt64: return from_uint64(get<uint64_t>(in));
     case DType::Float16: return static_cast<double>(static_cast<float>(get<float16>(in)));
     case DType::BFloat16: return static_cast<double>(static_cast<float>(get<bfloat16>(in)));
     case DType::Float32: return static_cast<double>(get<float>(in));
@@ -121,7 +123,7 @@ void Scalar::check_fits(DType dtype) const {
     const double high = std::ldexp(1.0, static_cast<int>(is_unsigned ? bits : bits - 1));
     const double value = std::trunc(to_double());
     // torch lets small negative numbers wrap into unsigned types.
-    fits = kind_ <= Kind::Int && bits == 64 ? true : (value >= (is_unsigned ? -high + 1 : low) && value < high);
+    fits = kind_ <= Kind::Int && bits == 64 ? !wide_ || is_unsigned : (value >= (is_unsigned ? -high + 1 : low) && value < high);
     constexpr const char* types[2][4] = {{"int8_t", "int16_t", "int32_t", "int64_t"},
                                          {"uint8_t", "uint16_t", "uint32_t", "uint64_t"}};
     type = types[is_unsigned][bits == 8 ? 0 : bits == 16 ? 1 : bits == 32 ? 2 : 3];

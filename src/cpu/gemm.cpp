@@ -14,6 +14,7 @@
 #include "core/thread_pool.h"
 #include "cpu/blas.h"
 #include "cpu/gemm_kernels.h"
+#include "cpu/kernels.h"
 
 namespace rushlight::cpu {
 namespace {
@@ -417,12 +418,10 @@ void dot(DType dtype, int64_t n, const void* x, int64_t incx, const void* y, int
 }
 
 const GemmKernels& gemm_kernels() {
-#if defined(RL_GEMM_TEST_ISA)
-  static const GemmKernels& chosen = RL_GEMM_TEST_ISA();
-#elif defined(__x86_64__)
-  static const GemmKernels& chosen = __builtin_cpu_supports("x86-64-v4")   ? gemm_kernels_v4()
-                                     : __builtin_cpu_supports("x86-64-v3") ? gemm_kernels_v3()
-                                                                           : gemm_kernels_v2();
+#if defined(__x86_64__)
+  static const GemmKernels& chosen = isa_level() >= 4   ? gemm_kernels_v4()
+                                     : isa_level() == 3 ? gemm_kernels_v3()
+                                                        : gemm_kernels_v2();
 #elif defined(__aarch64__)
   static const GemmKernels& chosen = gemm_kernels_neon();
 #else

@@ -36,6 +36,11 @@ void make_plan(Plan& plan, IntSpan shape, const LoopArg* args, int count) {
   plan.count = count;
   for (int k = 0; k < count; ++k) plan.data[k] = args[k].data;
   const int64_t n = static_cast<int64_t>(shape.size());
+  for (int64_t size : shape)
+    if (size == 0) {  // the product of the other sizes may be beyond int64
+      plan.numel = 0;
+      return;
+    }
   for (int64_t d = n - 1; d >= 0; --d) {
     plan.numel *= shape[d];
     if (shape[d] == 1) continue;
@@ -142,10 +147,8 @@ struct Converted {
 };
 
 Loop cast_loop(DType from, DType to) {
-  const int f = static_cast<int>(from), t = static_cast<int>(to);
-  if (f >= kNumCastDTypes || t >= kNumCastDTypes || !elementwise().cast[f][t])
-    fail<NotImplementedError>("conversion from ", from, " to ", to, " is not implemented");
-  return elementwise().cast[f][t];
+  check_conversion(from, to);
+  return elementwise().cast[static_cast<int>(from)][static_cast<int>(to)];
 }
 
 template <class F>
@@ -159,6 +162,12 @@ void run_parallel(int64_t numel, F&& f) {
 }
 
 }  // namespace
+
+void check_conversion(DType from, DType to) {
+  const int f = static_cast<int>(from), t = static_cast<int>(to);
+  if (from != to && (f >= kNumCastDTypes || t >= kNumCastDTypes || !elementwise().cast[f][t]))
+    fail<NotImplementedError>("conversion from ", from, " to ", to, " is not implemented");
+}
 
 void run_loop(Loop loop, const void* params, IntSpan shape, const LoopArg* args, int count) {
   Plan plan;
@@ -203,7 +212,7 @@ namespace {
 
 // A copy whose operands run along different dims, done in square tiles. False where the plan is of another kind.
 bool copy_transposed(Plan& plan, int64_t item) {
-  if (plan.ndim < 2 || plan.strides[0][0] != item || plan.strides[0][1] == item || plan.numel < 256) return false;
+  if (plan.numel == 0 || plan.ndim < 2 || plan.strides[0][0] != item || plan.strides[0][1] == item || plan.numel < 256) return false;
   int along = 0;
   for (int d = 1; d < plan.ndim && !along; ++d)
     if (plan.strides[d][1] == item && plan.sizes[d] >= 8 && plan.strides[d][0] > 0) along = d;

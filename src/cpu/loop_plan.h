@@ -30,6 +30,8 @@ void run_loop(Loop loop, const void* params, IntSpan shape, const LoopArg* args,
 // The contiguous special case: all operands dense in the same order, or single numbers (item size 0).
 void run_contiguous(Loop loop, const void* params, int64_t n, char* const* data, const int64_t* item_sizes, int count);
 
+// NotImplementedError where elements of one dtype cannot become elements of the other.
+void check_conversion(DType from, DType to);
 // Copies with conversion; overlapping memory gives unspecified values. Shapes broadcast to that of `to`.
 void copy_elements(const Tensor& to, const Tensor& from);
 // Every element becomes `value`.

@@ -89,7 +89,9 @@ RL_INLINE Vec<T> expm1(Vec<T> x) {
   // Half the power, so that the largest finite results do not overflow on the way.
   const ExpM1Parts<T> e = expm1_parts(clamped, 1);
   const Vec<T> half = mad(e.s, e.r, e.s - Vec<T>(T(0.5))) + e.s * e.tail;
-  return copysign(half + half, x);
+  // Tiny arguments are their own results, denormals included.
+  const Vec<T> tiny = sizeof(T) == 4 ? T(0x1p-25) : T(0x1p-54);
+  return select(abs(x) < tiny, x, copysign(half + half, x));
 }
 
 template <class T>

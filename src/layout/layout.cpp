@@ -185,7 +185,7 @@ std::optional<DimVector> view_strides(IntSpan sizes, IntSpan strides, IntSpan sh
 DimVector broadcast_shapes(IntSpan a, IntSpan b) {
   const int64_t na = static_cast<int64_t>(a.size()), nb = static_cast<int64_t>(b.size()), n = std::max(na, nb);
   DimVector shape(n);
-  for (int64_t i = 0; i < n; ++i) {
+  for (int64_t i = n - 1; i >= 0; --i) {
     const int64_t sa = i < n - na ? 1 : a[i - (n - na)], sb = i < n - nb ? 1 : b[i - (n - nb)];
     if (sa != sb && sa != 1 && sb != 1)
       fail("The size of tensor a (", sa, ") must match the size of tensor b (", sb, ") at non-singleton dimension ", i);

@@ -48,16 +48,16 @@ Tensor alias(const Tensor& self) {
 }
 
 const Tensor& copy_(const Tensor& self, const Tensor& source) {
-  if (self.is_same(source)) return self;
   check_cpu("copy_", self);
   check_cpu("copy_", source);
+  autograd::check_inplace(self);
+  if (self.is_same(source)) return self;
   if (!layout::is_expandable_to(source.sizes(), self.sizes())) {
     const DimVector shape = layout::broadcast_shapes(self.sizes(), source.sizes());
     fail("output with shape ", self.sizes(), " doesn't match the broadcast shape ", IntSpan(shape));
   }
   layout::check_writable(self);
   const bool record = autograd::needs(self, source) && is_differentiable(self.dtype());
-  autograd::check_inplace(self);
   const layout::Overlap overlap = layout::overlap(self, source);
   if (overlap == layout::Overlap::Full && self.dtype() == source.dtype()) return self;
   if (overlap == layout::Overlap::Partial) {
@@ -133,10 +133,10 @@ Scalar item(const Tensor& self) {
 }
 
 bool equal(const Tensor& a, const Tensor& b) {
+  if (!equal(a.sizes(), b.sizes())) return false;
   if (a.dtype() != b.dtype())
     fail("Expected object of data type ", a.dtype(), " but got data type ", b.dtype(),
          " for argument 'other' in call to equal");
-  if (!equal(a.sizes(), b.sizes())) return false;
   if (a.numel() == 0) return true;
   NoGradGuard no_grad;
   return all(eq(a, b)).item().to_bool();
@@ -146,7 +146,8 @@ Tensor conj(const Tensor& self) { return is_complex(self.dtype()) ? conj_physica
 
 Tensor clamp(const Tensor& self, const OptScalar& min, const OptScalar& max) {
   if (!min && !max) fail("torch.clamp: At least one of 'min' or 'max' must not be None");
-  if (is_complex(self.dtype())) fail("clamp is not supported for complex types");
+  if (is_complex(self.dtype()) || (min && min->is_complex()) || (max && max->is_complex()))
+    fail("clamp is not supported for complex types");
   check_cpu("clamp", self);
   Scalar number = min ? *min : *max;
   if (min && max && (min->is_floating_point() || max->is_floating_point())) number = Scalar(0.5);
@@ -157,6 +158,8 @@ Tensor clamp(const Tensor& self, const OptScalar& min, const OptScalar& max) {
   cpu::ClampParams params{-INFINITY, INFINITY, std::numeric_limits<int64_t>::min(),
                           std::numeric_limits<int64_t>::max()};
   if (is_integral(dtype, false)) {
+    for (const OptScalar& bound : {min, max})
+      if (bound && bound->is_wide()) bound->check_fits(DType::Int64);
     // Bounds beyond the type are as good as its limits.
     const int bits = static_cast<int>(8 * item_size(dtype)) - (is_signed(dtype) ? 1 : 0);
     const int64_t top = bits >= 63 ? std::numeric_limits<int64_t>::max() : (int64_t{1} << bits) - 1;

@@ -36,7 +36,12 @@ Tensor empty_strided(IntSpan sizes, IntSpan strides, OptDType dtype, Device devi
 
 Tensor empty_like(const Tensor& self, OptDType dtype) {
   const DType d = dtype.value_or(self.dtype());
-  if (self.is_contiguous()) return empty(self.sizes(), d, self.device());
+  if (self.is_contiguous()) {
+    Tensor r = empty(self.sizes(), d, self.device());
+    // Dims of size 1 keep their strides, too.
+    if (self.numel() && !equal(r.strides(), self.strides())) r.impl()->set_geometry(self.sizes(), self.strides(), 0);
+    return r;
+  }
   return empty_strided(self.sizes(), layout::dense_strides_like(self.sizes(), self.strides()), d, self.device());
 }
 
@@ -101,6 +106,7 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   double count;
   if (integral || d == DType::Int64) {
     // In integers, so that no size is lost to rounding.
+    for (const Scalar* number : {&start, &end, &step}) number->check_fits(DType::Int64);
     const __int128 distance = static_cast<__int128>(end.to_int()) - start.to_int();
     const int64_t st = step.to_int();
     if (st == 0) fail("step must be nonzero");

@@ -32,6 +32,28 @@ const Info& info(BinaryOp op) { return kBinary[static_cast<int>(op)]; }
   fail<NotImplementedError>("\"", name, "\" not implemented for '", dtype, "'");
 }
 
+// Operations whose bits are the same for signed and unsigned operands.
+bool modular(BinaryOp op) {
+  switch (op) {
+    case BinaryOp::Mul:
+    case BinaryOp::Eq:
+    case BinaryOp::Ne:
+    case BinaryOp::BitwiseAnd:
+    case BinaryOp::BitwiseOr:
+    case BinaryOp::BitwiseXor: return true;
+    default: return false;
+  }
+}
+// The wide unsigned types have no kernels; modular operations borrow those of their signed twins.
+DType signed_twin(DType d) {
+  switch (d) {
+    case DType::UInt16: return DType::Int16;
+    case DType::UInt32: return DType::Int32;
+    case DType::UInt64: return DType::Int64;
+    default: return d;
+  }
+}
+
 DType promote(Promotion promotion, DType d) {
   switch (promotion) {
     case Promotion::Float: return is_integral(d, true) ? default_dtype() : d;
@@ -78,14 +100,15 @@ class BinaryNode final : public Node {
   void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
     if (!grads[0].defined()) return;
     const BinaryRule& r = rule(op_);
-    if (released_ && (r.a || r.b || r.result)) autograd::fail_graph_freed();
-    const Tensor ta = unpack(a, r.a), tb = unpack(b, r.b), tr = r.result ? result.unpack(*this) : Tensor();
+    if (released_ && saved_) autograd::fail_graph_freed();
+    const Tensor ta = a.tensor.unpack(*this), tb = b.tensor.unpack(*this), tr = result.unpack(*this);
     BinaryGrad g{grads[0], operand(a, ta), operand(b, tb), tr, alpha_, needs(0), needs(1), {}, {}};
     r.derivative(g);
     if (g.wants_a) out[0] = std::move(g.grad_a);
     if (g.wants_b) out[1] = std::move(g.grad_b);
   }
   void release_saved() override {
+    saved_ = saved_ || a.tensor.defined() || b.tensor.defined() || result.defined();
     a.tensor.reset();
     b.tensor.reset();
     result.reset();
@@ -95,13 +118,11 @@ class BinaryNode final : public Node {
   SavedTensor result;
 
  private:
-  Tensor unpack(const SavedOperand& s, bool saved) const {
-    return s.is_tensor && saved ? s.tensor.unpack(*this) : Tensor();
-  }
   static Operand operand(const SavedOperand& s, const Tensor& t) { return s.is_tensor ? Operand(t) : Operand(s.number); }
 
   BinaryOp op_;
   bool released_ = false;
+  bool saved_ = false;  // there was something to release
   Scalar alpha_;
 };
 
@@ -155,7 +176,9 @@ Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<con
   auto compare = [&](int64_t a, int64_t b) {
     for (const Tensor* t : operands) {
       const int64_t lead = n - t->dim();
-      auto stride = [&](int64_t d) { return d < lead || t->sizes()[d - lead] == 1 ? 0 : t->strides()[d - lead]; };
+      auto stride = [&](int64_t d) {
+        return d < lead || (t->sizes()[d - lead] == 1 && shape[d] != 1) ? 0 : t->strides()[d - lead];
+      };
       const int64_t sa = stride(a), sb = stride(b);
       if (sa == 0 || sb == 0) continue;
       if (sa != sb) return sa < sb ? -1 : 1;
@@ -190,6 +213,7 @@ void check_cpu(const char* operation, const Tensor& t) {
 }
 
 void resize_output(const Tensor& out, IntSpan shape) {
+  layout::check_not_read_only(out);
   if (equal(out.sizes(), shape)) return;
   if (out.numel() != 0) {
     Message m;
@@ -207,6 +231,7 @@ void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType 
                  std::initializer_list<const Tensor*> inputs) {
   if (!can_cast(result, out.dtype()))
     fail("result type ", result, " can't be cast to the desired output type ", out.dtype());
+  cpu::check_conversion(result, out.dtype());
   if (GradMode::enabled()) {
     bool any = out.requires_grad();
     for (const Tensor* t : inputs) any = any || t->requires_grad();
@@ -218,6 +243,19 @@ void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType 
   layout::check_writable(out);
   for (const Tensor* t : inputs) check_no_partial_overlap(out, *t);
   resize_output(out, shape);
+}
+
+void store_output(const char* operation, const Tensor& out, const Tensor& result) {
+  check_cpu(operation, out);
+  cpu::check_conversion(result.dtype(), out.dtype());
+  layout::check_writable(out);
+  autograd::check_inplace(out);
+  if (GradMode::enabled() && out.requires_grad())
+    fail(operation,
+         "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+         "requires grad.");
+  resize_(out, result.sizes());
+  copy_(out, result);
 }
 
 void check_inplace_result(const char* operation, const Tensor& self, IntSpan shape, DType result) {
@@ -245,13 +283,17 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
   const cpu::Loop loop =
       static_cast<int>(reads) < kNumComputeDTypes ? cpu::elementwise().unary[static_cast<int>(op)][static_cast<int>(reads)] : nullptr;
   if (!loop) [[unlikely]] {
+    if (op == UnaryOp::Square && own == DType::Bool) return binary(BinaryOp::Pow, self, Operand(2), target);
     if (op == UnaryOp::Neg && own == DType::Bool)
       fail("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
            "`~` or `logical_not()` operator instead.");
     if (op == UnaryOp::Positive && own == DType::Bool)
       fail("The `+` operator, on a bool tensor is not supported.");
     if (op == UnaryOp::Sign && is_complex(own))
-      fail("Unlike NumPy, torch.sign doesn't allow complex tensors. Use torch.sgn instead");
+      fail<NotImplementedError>(
+          "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
+    if ((op == UnaryOp::Deg2rad || op == UnaryOp::Rad2deg) && is_complex(own))
+      fail(in.name, " is not supported for complex tensors.");
     fail_dtype(in.name, own);
   }
   check_cpu(in.name, self);
@@ -264,12 +306,14 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
       break;
     case Target::Kind::InPlace:
       out = self;
-      check_inplace_result(in.name, self, self.sizes(), result_dtype);
       autograd::check_inplace(self);
+      if (op == UnaryOp::Abs && is_complex(own)) fail("In-place abs is not supported for complex tensors.");
+      check_inplace_result(in.name, self, self.sizes(), result_dtype);
       if (record && rule(op).input) saved = clone(self);
       break;
     case Target::Kind::Out:
       out = *target.tensor;
+      cpu::check_conversion(own, reads);
       prepare_out(in.name, out, self.sizes(), result_dtype, {&self});
       break;
   }
@@ -333,16 +377,18 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   const Info& in = info(op);
   const Tensor* ta = a.is_tensor() ? &a.tensor() : nullptr;
   const Tensor* tb = b.is_tensor() ? &b.tensor() : nullptr;
+  if (target.kind == Target::Kind::InPlace) autograd::check_inplace(*ta);
   const bool plain_alpha = alpha.kind() == Scalar::Kind::Int && alpha.to_int() == 1;
   const DType common = ta && tb && ta->dtype() == tb->dtype() ? ta->dtype() : result_type({&a, &b});
   const DType computed = in.promotion == Promotion::Float && is_integral(common, true) ? default_dtype() : common;
   const DType result_dtype = in.promotion == Promotion::Bool ? DType::Bool : computed;
-  const DType reads = kernel_dtype(computed);
+  const DType reads = modular(op) ? signed_twin(kernel_dtype(computed)) : kernel_dtype(computed);
   const DType writes = in.promotion == Promotion::Bool ? DType::Bool : reads;
   const cpu::ElementwiseTable& table = cpu::elementwise();
   cpu::Loop loop =
       static_cast<int>(reads) < kNumComputeDTypes ? table.binary[static_cast<int>(op)][static_cast<int>(reads)] : nullptr;
-  if (!plain_alpha || is_integral(common, true) || !loop) [[unlikely]]
+  const bool one_dtype = ta && tb && ta->dtype() == tb->dtype();
+  if (!plain_alpha || is_integral(common, true) || !loop || (op == BinaryOp::Sub && !one_dtype)) [[unlikely]]
     check_binary(op, a, b, common, alpha);
   if (!loop) [[unlikely]]
     fail_dtype(in.name, computed);
@@ -381,9 +427,23 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
     shape = broadcast;
   }
 
+  alignas(16) char number[2][16];
+  const Operand* const operands[2] = {&a, &b};
+  const Tensor* const tensors[2] = {ta, tb};
+  for (int i = 0; i < 2; ++i)
+    if (!tensors[i]) {
+      const Scalar& s = operands[i]->number();
+      if (is_integral(reads, true)) [[unlikely]]
+        if (!s.is_wide()) s.check_fits(computed);  // wide integers wrap, as in torch
+      s.store(reads, number[i]);
+    }
+
   const BinaryRule& r = rule(op);
-  const bool record = r.derivative && ((ta && autograd::needs(*ta)) || (tb && autograd::needs(*tb)));
+  // Bit 0: the gradient of a is wanted, bit 1: that of b.
+  const uint8_t wanted = !r.derivative ? 0 : (ta && autograd::needs(*ta) ? 1 : 0) | (tb && autograd::needs(*tb) ? 2 : 0);
+  const bool record = wanted != 0;
   Tensor out, old;
+  bool b_changes = false;  // b is the memory that is written
   switch (target.kind) {
     case Target::Kind::Fresh:
       if ((!ta || ta->is_contiguous()) && (!tb || tb->is_contiguous()))
@@ -396,11 +456,13 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       out = *ta;
       check_inplace_result(in.name, out, shape, result_dtype);
       if (tb) check_no_partial_overlap(out, *tb);
-      autograd::check_inplace(out);
-      if (record && (r.a || (r.b && tb && tb->is_same(out)))) old = clone(out);
+      b_changes = tb && layout::overlap(out, *tb) == layout::Overlap::Full;
+      if ((r.a & wanted) || (b_changes && (r.b & wanted))) old = clone(out);
       break;
     case Target::Kind::Out:
       out = *target.tensor;
+      for (const Tensor* t : {ta, tb})
+        if (t) cpu::check_conversion(t->dtype(), reads);
       if (ta && tb)
         prepare_out(in.name, out, shape, result_dtype, {ta, tb});
       else
@@ -410,16 +472,6 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   }
   if (target.kind == Target::Kind::Out && broadcast.empty()) shape = out.sizes();
 
-  alignas(16) char number[2][16];
-  const Operand* const operands[2] = {&a, &b};
-  const Tensor* const tensors[2] = {ta, tb};
-  for (int i = 0; i < 2; ++i)
-    if (!tensors[i]) {
-      const Scalar& s = operands[i]->number();
-      if (is_integral(reads, true)) [[unlikely]]
-        s.check_fits(reads);
-      s.store(reads, number[i]);
-    }
   const bool dense = (same_shape || !ta || !tb) && out.is_contiguous() && out.dtype() == writes &&
                      (!ta || (ta->is_contiguous() && ta->dtype() == reads)) &&
                      (!tb || (tb->is_contiguous() && tb->dtype() == reads));
@@ -448,13 +500,13 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
     node->b.is_tensor = tb;
     if (!ta) node->a.number = a.number();
     if (!tb) node->b.number = b.number();
-    if (ta && r.a) node->a.tensor = SavedTensor(inplace ? old : *ta);
-    if (tb && r.b) node->b.tensor = SavedTensor(inplace && tb->is_same(out) ? old : *tb);
+    if (ta && (r.a & wanted)) node->a.tensor = SavedTensor(inplace ? old : *ta);
+    if (tb && (r.b & wanted)) node->b.tensor = SavedTensor(b_changes ? old : *tb);
     if (inplace)
       autograd::rebase_history(out, owner);
     else
       autograd::set_history(out, owner);
-    if (r.result) node->result = SavedTensor::result(out);
+    if (r.result & wanted) node->result = SavedTensor::result(out);
   }
   return out;
 }

@@ -24,6 +24,9 @@ void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType 
                  std::initializer_list<const Tensor*> inputs);
 // Resizes like torch's out=: with a warning if the tensor had elements of another shape.
 void resize_output(const Tensor& out, IntSpan shape);
+// Stores a result of its own memory in an out= tensor of any shape, after the same checks. Resizes without a warning,
+// as torch's factories do.
+void store_output(const char* operation, const Tensor& out, const Tensor& result);
 // In-place results keep shape and category.
 void check_inplace_result(const char* operation, const Tensor& self, IntSpan shape, DType result);
 // Raises where `out` and an input share only part of their memory.
@@ -71,7 +74,8 @@ struct BinaryGrad {
   Tensor grad_a, grad_b;
 };
 struct BinaryRule {
-  bool a, b, result;
+  // What is saved, and for which gradient: bit 0 for that of a, bit 1 for that of b.
+  uint8_t a, b, result;
   void (*derivative)(BinaryGrad& g);
 };
 const UnaryRule& rule(UnaryOp op);

@@ -64,7 +64,7 @@ constexpr UnaryRule Erf{true, false, [](T g, T x, T) {
 constexpr UnaryRule Erfc{true, false, [](T g, T x, T) {
   return mul(mul(exp(neg(mul(x, x))), -2 * std::numbers::inv_sqrtpi), g);
 }};
-constexpr UnaryRule Relu{false, true, [](T g, T, T y) { return where(gt(y, 0), g, zeros_of(g)); }};
+constexpr UnaryRule Relu{false, true, [](T g, T, T y) { return masked_fill(g, le(y, 0), 0); }};
 constexpr UnaryRule Deg2rad{false, false, [](T g, T, T) { return mul(g, std::numbers::pi / 180); }};
 constexpr UnaryRule Rad2deg{false, false, [](T g, T, T) { return mul(g, 180 / std::numbers::pi); }};
 
@@ -109,7 +109,7 @@ void pow_rule(BinaryGrad& g) {
       else if (e.is_complex())
         g.grad_a = mul(g.grad, conj(mul(pow(g.a, Scalar(e.to_complex() - 1.0)), e)));
       else if (e.is_integral(true))
-        g.grad_a = mul(g.grad, conj(mul(pow(g.a, e.to_int() - 1), e)));
+        g.grad_a = mul(g.grad, conj(mul(pow(g.a, static_cast<int64_t>(static_cast<uint64_t>(e.to_int()) - 1)), e)));
       else
         g.grad_a = mul(g.grad, conj(mul(pow(g.a, e.to_double() - 1), e)));
     } else {
@@ -140,54 +140,56 @@ void pow_rule(BinaryGrad& g) {
 
 namespace binary_rules {
 
-constexpr BinaryRule None{false, false, false, nullptr};
-constexpr BinaryRule Zero2{false, false, false, [](BinaryGrad& g) {
+constexpr uint8_t kForA = 1, kForB = 2;
+
+constexpr BinaryRule None{0, 0, 0, nullptr};
+constexpr BinaryRule Zero2{0, 0, 0, [](BinaryGrad& g) {
   if (g.wants_a) g.grad_a = zeros_of(g.grad);
   if (g.wants_b) g.grad_b = zeros_of(g.grad);
 }};
-constexpr BinaryRule Add{false, false, false, [](BinaryGrad& g) {
+constexpr BinaryRule Add{0, 0, 0, [](BinaryGrad& g) {
   if (g.wants_a) g.grad_a = g.grad;
   if (g.wants_b) g.grad_b = scaled(g.grad, g.alpha);
 }};
-constexpr BinaryRule Sub{false, false, false, [](BinaryGrad& g) {
+constexpr BinaryRule Sub{0, 0, 0, [](BinaryGrad& g) {
   if (g.wants_a) g.grad_a = g.grad;
   if (g.wants_b) g.grad_b = scaled(neg(g.grad), g.alpha);
 }};
-constexpr BinaryRule Mul{true, true, false, [](BinaryGrad& g) {
+constexpr BinaryRule Mul{kForB, kForA, 0, [](BinaryGrad& g) {
   if (g.wants_a) g.grad_a = times_conj(g.grad, g.b);
   if (g.wants_b) g.grad_b = times_conj(g.grad, g.a);
 }};
-constexpr BinaryRule Div{true, true, false, [](BinaryGrad& g) {
+constexpr BinaryRule Div{kForB, kForA | kForB, 0, [](BinaryGrad& g) {
   if (g.wants_a) g.grad_a = over_conj(g.grad, g.b);
   if (g.wants_b) g.grad_b = neg(mul(g.grad, conj(div(div(g.a, g.b), g.b))));
 }};
-constexpr BinaryRule Remainder{true, true, false, [](BinaryGrad& g) {
+constexpr BinaryRule Remainder{kForB, kForB, 0, [](BinaryGrad& g) {
   if (g.wants_a) g.grad_a = g.grad;
   if (g.wants_b) g.grad_b = neg(mul(g.grad, div(g.a, g.b, "floor")));
 }};
-constexpr BinaryRule Fmod{true, true, false, [](BinaryGrad& g) {
+constexpr BinaryRule Fmod{kForB, kForB, 0, [](BinaryGrad& g) {
   if (g.wants_a) g.grad_a = g.grad;
   if (g.wants_b) g.grad_b = neg(mul(g.grad, div(g.a, g.b, "trunc")));
 }};
-constexpr BinaryRule Pow{true, true, true, pow_rule};
-constexpr BinaryRule Maximum{true, true, false, [](BinaryGrad& g) {
+constexpr BinaryRule Pow{kForA | kForB, kForA | kForB, kForB, pow_rule};
+constexpr BinaryRule Maximum{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
   pick(g, [](const Operand& x, const Operand& y) { return gt(x, y); });
 }};
-constexpr BinaryRule Minimum{true, true, false, [](BinaryGrad& g) {
+constexpr BinaryRule Minimum{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
   pick(g, [](const Operand& x, const Operand& y) { return lt(x, y); });
 }};
-constexpr BinaryRule Fmax{true, true, false, [](BinaryGrad& g) {
+constexpr BinaryRule Fmax{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
   // a wins where a >= b or b is NaN
   const Tensor a_wins = logical_or(ge(g.a, g.b), ne(g.b, g.b));
   if (g.wants_a) g.grad_a = masked_fill(g.grad, logical_not(a_wins), 0);
   if (g.wants_b) g.grad_b = masked_fill(g.grad, a_wins, 0);
 }};
-constexpr BinaryRule Fmin{true, true, false, [](BinaryGrad& g) {
+constexpr BinaryRule Fmin{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
   const Tensor a_wins = logical_or(le(g.a, g.b), ne(g.b, g.b));
   if (g.wants_a) g.grad_a = masked_fill(g.grad, logical_not(a_wins), 0);
   if (g.wants_b) g.grad_b = masked_fill(g.grad, a_wins, 0);
 }};
-constexpr BinaryRule Atan2{true, true, false, [](BinaryGrad& g) {
+constexpr BinaryRule Atan2{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
   const Tensor squares = add(mul(g.a, g.a), mul(g.b, g.b));
   Tensor scale = div(g.grad, squares);
   scale = masked_fill(scale, eq(squares, 0), 0);

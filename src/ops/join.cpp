@@ -1,4 +1,5 @@
 // Joining tensors: cat and stack.
+#include "cpu/loop_plan.h"
 #include <algorithm>
 #include <cstring>
 
@@ -194,7 +195,10 @@ void joined_out(const char* operation, const Tensor& out, std::span<const Tensor
                 IntSpan sizes) {
   check_cpu(operation, out);
   check_out_grad(operation, out, tensors);
-  for (const Tensor& t : tensors) check_no_overlap(out, t);
+  for (const Tensor& t : tensors) {
+    check_no_overlap(out, t);
+    cpu::check_conversion(t.dtype(), out.dtype());
+  }
   if (out.storage()->read_only() || equal(out.sizes(), sizes)) layout::check_writable(out);
   if (equal(out.sizes(), sizes)) return;
   resize_output(out, sizes);

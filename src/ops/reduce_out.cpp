@@ -1,4 +1,6 @@
 // The out= forms of reductions and scans.
+#include "cpu/loop_plan.h"
+#include "layout/layout.h"
 #include "ops/reduce.h"
 
 namespace rushlight {
@@ -33,6 +35,8 @@ const Tensor& into(const char* name, const Tensor& out, const Tensor& self, F f)
   check_out_grad(name, out, self);
   NoGradGuard guard;
   const Tensor result = f();
+  cpu::check_conversion(result.dtype(), out.dtype());
+  layout::check_writable(out);
   resize_output(out, result.sizes());
   copy_(out, result);
   return out;
