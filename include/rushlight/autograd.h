@@ -150,7 +150,7 @@ struct AutogradMeta {
   uint32_t attr_version = 0;  // of a view: the version at which grad_fn was valid
   bool requires_grad = false;
   bool retains_grad = false;
-  Node* accumulator = nullptr;  // weak: AccumulateGrad of a leaf
+  Node* accumulator = nullptr;                              // weak: AccumulateGrad of a leaf
   std::vector<std::pair<uint64_t, TensorHook>> hooks;       // of a leaf
   std::vector<std::pair<uint64_t, TensorHook>> post_hooks;  // of a leaf, called with the leaf itself
   std::string name;
@@ -258,10 +258,8 @@ Ref<Node> record(const char* name, const Tensor& result, std::initializer_list<c
 }
 // The same with several results or a list of inputs.
 template <class F>
-Ref<Node> record_many(const char* name, std::span<const Tensor> results, std::span<const Tensor> inputs,
-                      F derivative) {
-  auto node =
-      Ref<Node>::adopt(new FunctionNode<F>(name, std::move(derivative), static_cast<uint32_t>(results.size())));
+Ref<Node> record_many(const char* name, std::span<const Tensor> results, std::span<const Tensor> inputs, F derivative) {
+  auto node = Ref<Node>::adopt(new FunctionNode<F>(name, std::move(derivative), static_cast<uint32_t>(results.size())));
   std::vector<const Tensor*> pointers;
   for (const Tensor& t : inputs) pointers.push_back(&t);
   connect(*node, pointers);

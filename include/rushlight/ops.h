@@ -79,9 +79,9 @@ bool equal(const Tensor& a, const Tensor& b);
   Tensor function(const Tensor& self);                        \
   const Tensor& function##_(const Tensor& self);              \
   const Tensor& function##_out(const Tensor& out, const Tensor& self);
-#define RL_BINARY(Name, function, node, promotion, derivative)           \
-  Tensor function(const Operand& self, const Operand& other);            \
-  const Tensor& function##_(const Tensor& self, const Operand& other);   \
+#define RL_BINARY(Name, function, node, promotion, derivative)         \
+  Tensor function(const Operand& self, const Operand& other);          \
+  const Tensor& function##_(const Tensor& self, const Operand& other); \
   const Tensor& function##_out(const Tensor& out, const Operand& self, const Operand& other);
 #include "rushlight/elementwise.def"
 // self + alpha * other
@@ -208,7 +208,8 @@ Tensor outer(const Tensor& self, const Tensor& vec2);
 // Sums over the last dim of both: [*a, k], [*b, k] -> [*a, *b].
 Tensor inner(const Tensor& self, const Tensor& other);
 // beta * self + alpha * (mat1 @ mat2); self broadcasts and is not read where beta is 0.
-Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta = 1, const Scalar& alpha = 1);
+Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta = 1,
+             const Scalar& alpha = 1);
 Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta = 1, const Scalar& alpha = 1);
 Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta = 1,
                const Scalar& alpha = 1);
@@ -232,7 +233,8 @@ const Tensor& addmm_out(const Tensor& out, const Tensor& self, const Tensor& mat
                         const Scalar& beta = 1, const Scalar& alpha = 1);
 
 // ---- indexing (index.cpp: lists of indices; index_dim.cpp: slices along a dim; scatter.cpp: elements along a dim;
-// mask.cpp: by masks). Indices are int64 or int32. Only index, index_put, index_fill, take and put accept negative ones.
+// mask.cpp: by masks). Indices are int64 or int32. Only index, index_put, index_fill, take and put accept negative
+// ones.
 Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index);
 const Tensor& index_select_out(const Tensor& out, const Tensor& self, int64_t dim, const Tensor& index);
 Tensor gather(const Tensor& self, int64_t dim, const Tensor& index);
@@ -292,7 +294,8 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight 
 Tensor cross_entropy_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {}, int64_t reduction = 1,
                           int64_t ignore_index = -100, double label_smoothing = 0);
 // input: probabilities; logarithms are cut off at -100.
-Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {}, int64_t reduction = 1);
+Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {},
+                            int64_t reduction = 1);
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const Tensor& weight = {},
                                         const Tensor& pos_weight = {}, int64_t reduction = 1);
 

@@ -85,26 +85,61 @@ PyObject* div_inplace(Args& a) {
 // What each function computes; the rest of the text is the same for all.
 const char* formula(const std::string& name) {
   static const std::pair<const char*, const char*> texts[] = {
-      {"neg", "-x"}, {"abs", "the absolute value of x; for complex x its magnitude, of the real dtype"},
-      {"sign", "-1, 0 or 1; 0 for NaN"}, {"sgn", "x / |x|, 0 for 0"}, {"square", "x * x"}, {"reciprocal", "1 / x"},
-      {"sqrt", "the square root of x"}, {"rsqrt", "1 / sqrt(x)"}, {"exp", "e to the power x"}, {"exp2", "2 to the power x"},
-      {"expm1", "exp(x) - 1, accurate near 0"}, {"log", "the natural logarithm of x"}, {"log2", "the logarithm to base 2"},
-      {"log10", "the logarithm to base 10"}, {"log1p", "log(1 + x), accurate near 0"}, {"sin", "the sine of x, in radians"},
-      {"cos", "the cosine of x, in radians"}, {"tan", "the tangent of x, in radians"}, {"asin", "the arc sine, in radians"},
-      {"acos", "the arc cosine, in radians"}, {"atan", "the arc tangent, in radians"}, {"sinh", "the hyperbolic sine"},
-      {"cosh", "the hyperbolic cosine"}, {"tanh", "the hyperbolic tangent"}, {"asinh", "the inverse hyperbolic sine"},
-      {"acosh", "the inverse hyperbolic cosine"}, {"atanh", "the inverse hyperbolic tangent"},
-      {"sigmoid", "1 / (1 + exp(-x))"}, {"erf", "the error function"}, {"erfc", "1 - erf(x), accurate for large x"},
-      {"relu", "max(x, 0)"}, {"floor", "the largest integer <= x"}, {"ceil", "the smallest integer >= x"},
-      {"round", "the nearest integer, halves to even"}, {"trunc", "x without its fraction"}, {"frac", "x - trunc(x)"},
-      {"deg2rad", "degrees as radians"}, {"rad2deg", "radians as degrees"}, {"conj_physical", "the complex conjugate, as a copy"},
-      {"bitwise_not", "all bits inverted; logical not for bool"}, {"logical_not", "x == 0, as bool"}, {"isnan", "whether x is NaN"},
-      {"isinf", "whether x is infinite"}, {"isfinite", "whether x is neither infinite nor NaN"}, {"signbit", "whether the sign bit of x is set"},
+      {"neg", "-x"},
+      {"abs", "the absolute value of x; for complex x its magnitude, of the real dtype"},
+      {"sign", "-1, 0 or 1; 0 for NaN"},
+      {"sgn", "x / |x|, 0 for 0"},
+      {"square", "x * x"},
+      {"reciprocal", "1 / x"},
+      {"sqrt", "the square root of x"},
+      {"rsqrt", "1 / sqrt(x)"},
+      {"exp", "e to the power x"},
+      {"exp2", "2 to the power x"},
+      {"expm1", "exp(x) - 1, accurate near 0"},
+      {"log", "the natural logarithm of x"},
+      {"log2", "the logarithm to base 2"},
+      {"log10", "the logarithm to base 10"},
+      {"log1p", "log(1 + x), accurate near 0"},
+      {"sin", "the sine of x, in radians"},
+      {"cos", "the cosine of x, in radians"},
+      {"tan", "the tangent of x, in radians"},
+      {"asin", "the arc sine, in radians"},
+      {"acos", "the arc cosine, in radians"},
+      {"atan", "the arc tangent, in radians"},
+      {"sinh", "the hyperbolic sine"},
+      {"cosh", "the hyperbolic cosine"},
+      {"tanh", "the hyperbolic tangent"},
+      {"asinh", "the inverse hyperbolic sine"},
+      {"acosh", "the inverse hyperbolic cosine"},
+      {"atanh", "the inverse hyperbolic tangent"},
+      {"sigmoid", "1 / (1 + exp(-x))"},
+      {"erf", "the error function"},
+      {"erfc", "1 - erf(x), accurate for large x"},
+      {"relu", "max(x, 0)"},
+      {"floor", "the largest integer <= x"},
+      {"ceil", "the smallest integer >= x"},
+      {"round", "the nearest integer, halves to even"},
+      {"trunc", "x without its fraction"},
+      {"frac", "x - trunc(x)"},
+      {"deg2rad", "degrees as radians"},
+      {"rad2deg", "radians as degrees"},
+      {"conj_physical", "the complex conjugate, as a copy"},
+      {"bitwise_not", "all bits inverted; logical not for bool"},
+      {"logical_not", "x == 0, as bool"},
+      {"isnan", "whether x is NaN"},
+      {"isinf", "whether x is infinite"},
+      {"isfinite", "whether x is neither infinite nor NaN"},
+      {"signbit", "whether the sign bit of x is set"},
       {"positive", "x itself"},
-      {"mul", "input * other"}, {"floor_divide", "floor(input / other)"}, {"remainder", "the remainder with the sign of other, as Python's %"},
-      {"fmod", "the remainder with the sign of input, as C's fmod"}, {"pow", "input to the power exponent"},
-      {"maximum", "the larger of both; NaN if either is"}, {"minimum", "the smaller of both; NaN if either is"},
-      {"fmax", "the larger of both; the other one if one is NaN"}, {"fmin", "the smaller of both; the other one if one is NaN"},
+      {"mul", "input * other"},
+      {"floor_divide", "floor(input / other)"},
+      {"remainder", "the remainder with the sign of other, as Python's %"},
+      {"fmod", "the remainder with the sign of input, as C's fmod"},
+      {"pow", "input to the power exponent"},
+      {"maximum", "the larger of both; NaN if either is"},
+      {"minimum", "the smaller of both; NaN if either is"},
+      {"fmax", "the larger of both; the other one if one is NaN"},
+      {"fmin", "the smaller of both; the other one if one is NaN"},
       {"atan2", "the angle of the point (other, input), in radians, in (-pi, pi]"}};
   for (const auto& [key, text] : texts)
     if (name == key) return text;
@@ -117,8 +152,10 @@ const char* describe(const char* name, bool two) {
   // Lives as long as the module.
   auto* text = new std::string("Elementwise ");
   *text += f;
-  *text += two ? ".\n\ninput, other: tensors or numbers of any shapes that broadcast; their dtypes are promoted.\nout: tensor for the result; resized where needed."
-               : ".\n\ninput: a tensor of any shape.\nout: tensor for the result; resized where needed.\nIntegers give the default dtype where the result is not an integer.";
+  *text += two ? ".\n\ninput, other: tensors or numbers of any shapes that broadcast; their dtypes are promoted.\nout: "
+                 "tensor for the result; resized where needed."
+               : ".\n\ninput: a tensor of any shape.\nout: tensor for the result; resized where needed.\nIntegers give "
+                 "the default dtype where the result is not an integer.";
   return text->c_str();
 }
 
@@ -153,26 +190,30 @@ static constexpr bool tensors_only(BinaryOp op) {
 }
 
 void register_elementwise() {
-#define RL_UNARY(Name, function, node, promotion, derivative)                                                       \
-  if constexpr (UnaryOp::Name != UnaryOp::Positive) {                                                               \
-  def(#function "(Tensor input, *, Tensor? out=None)", unary_call<UnaryOp::Name>, kBoth, describe(#function, false)); \
-  def(#function "_(Tensor self)", unary_inplace<UnaryOp::Name>, kBoth); }
-#define RL_BINARY(Name, function, node, promotion, derivative)                                                       \
-  if constexpr (BinaryOp::Name != BinaryOp::Add && BinaryOp::Name != BinaryOp::Sub && BinaryOp::Name != BinaryOp::Div && \
-                BinaryOp::Name != BinaryOp::DivTrunc && BinaryOp::Name != BinaryOp::Pow) {                            \
-    def(tensors_only(BinaryOp::Name) ? #function "(Tensor input, Tensor other, *, Tensor? out=None)"                 \
-                                     : #function "(Tensor input, Operand other, *, Tensor? out=None)",               \
-        binary_call<BinaryOp::Name>, kBoth,                                                                          \
-        describe(#function, true));                                                                                  \
-    if (number_first(BinaryOp::Name))                                                                               \
-      def(#function "(Scalar input, Tensor other, *, Tensor? out=None)", binary_call<BinaryOp::Name>, kFunction);    \
-    def(#function "_(Tensor self, Operand other)", binary_inplace<BinaryOp::Name>, kMethod);                          \
+#define RL_UNARY(Name, function, node, promotion, derivative)                              \
+  if constexpr (UnaryOp::Name != UnaryOp::Positive) {                                      \
+    def(#function "(Tensor input, *, Tensor? out=None)", unary_call<UnaryOp::Name>, kBoth, \
+        describe(#function, false));                                                       \
+    def(#function "_(Tensor self)", unary_inplace<UnaryOp::Name>, kBoth);                  \
+  }
+#define RL_BINARY(Name, function, node, promotion, derivative)                                                    \
+  if constexpr (BinaryOp::Name != BinaryOp::Add && BinaryOp::Name != BinaryOp::Sub &&                             \
+                BinaryOp::Name != BinaryOp::Div && BinaryOp::Name != BinaryOp::DivTrunc &&                        \
+                BinaryOp::Name != BinaryOp::Pow) {                                                                \
+    def(tensors_only(BinaryOp::Name) ? #function "(Tensor input, Tensor other, *, Tensor? out=None)"              \
+                                     : #function "(Tensor input, Operand other, *, Tensor? out=None)",            \
+        binary_call<BinaryOp::Name>, kBoth, describe(#function, true));                                           \
+    if (number_first(BinaryOp::Name))                                                                             \
+      def(#function "(Scalar input, Tensor other, *, Tensor? out=None)", binary_call<BinaryOp::Name>, kFunction); \
+    def(#function "_(Tensor self, Operand other)", binary_inplace<BinaryOp::Name>, kMethod);                      \
   }
 #include "rushlight/elementwise.def"
 
   def("add(Tensor input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Add>, kBoth,
-      "input + alpha * other, elementwise.\n\ninput, other: tensors or numbers of any shapes that broadcast; their dtypes "
-      "are promoted.\nalpha: factor of other; an integer for integer results.\nout: tensor for the result; resized where "
+      "input + alpha * other, elementwise.\n\ninput, other: tensors or numbers of any shapes that broadcast; their "
+      "dtypes "
+      "are promoted.\nalpha: factor of other; an integer for integer results.\nout: tensor for the result; resized "
+      "where "
       "needed.\n\nRaises RuntimeError for shapes that do not broadcast and for results that out's dtype cannot hold.");
   def("add_(Tensor self, Operand other, *, Scalar alpha=1)", scaled_inplace<BinaryOp::Add>, kMethod);
   def("sub(Tensor input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Sub>, kBoth,
@@ -184,7 +225,8 @@ void register_elementwise() {
     if (a.tensor(0).dtype() == DType::Bool) fail("The `+` operator, on a bool tensor is not supported.");
     return Py_NewRef(a.object(0));
   });
-  def("rsub(Tensor input, Operand other, *, Scalar alpha=1)",
+  def(
+      "rsub(Tensor input, Operand other, *, Scalar alpha=1)",
       [](Args& a) { return wrap(rsub(a.tensor(0), a.operand(1), a.scalar(2, 1))); }, kBoth, "other - alpha * input.");
   def("div(Tensor input, Operand other, *, str? rounding_mode=None, Tensor? out=None)", div_call, kBoth,
       "input / other, elementwise.\n\nrounding_mode: None for true division (integers give the default dtype), 'trunc' "
@@ -192,14 +234,16 @@ void register_elementwise() {
   def("div_(Tensor self, Operand other, *, str? rounding_mode=None)", div_inplace, kMethod);
   def("true_divide(Tensor input, Operand other, *, Tensor? out=None)", binary_call<BinaryOp::Div>, kBoth);
   def("true_divide_(Tensor self, Operand other)", binary_inplace<BinaryOp::Div>, kMethod);
-  def("pow(Tensor input, Operand exponent, *, Tensor? out=None)",
+  def(
+      "pow(Tensor input, Operand exponent, *, Tensor? out=None)",
       [](Args& a) {
         if (!a.has(2)) return wrap(pow(a.operand(0), a.operand(1)));
         pow_out(a.tensor(2), a.operand(0), a.operand(1));
         return Py_NewRef(a.object(2));
       },
       kBoth, "input to the power exponent, elementwise. Integers to negative integer powers raise RuntimeError.");
-  def("pow(Scalar input, Tensor exponent, *, Tensor? out=None)",
+  def(
+      "pow(Scalar input, Tensor exponent, *, Tensor? out=None)",
       [](Args& a) {
         if (!a.has(2)) return wrap(pow(a.operand(0), a.operand(1)));
         pow_out(a.tensor(2), a.operand(0), a.operand(1));
@@ -207,7 +251,8 @@ void register_elementwise() {
       },
       kFunction);
   def("pow_(Tensor self, Operand exponent)", binary_inplace<BinaryOp::Pow>, kMethod);
-  def("clamp(Tensor input, Scalar? min=None, Scalar? max=None, *, Tensor? out=None)",
+  def(
+      "clamp(Tensor input, Scalar? min=None, Scalar? max=None, *, Tensor? out=None)",
       [](Args& a) {
         Tensor r = clamp(a.tensor(0), a.scalar_or_none(1), a.scalar_or_none(2));
         if (!a.has(3)) return wrap(r);
@@ -226,13 +271,16 @@ void register_elementwise() {
     copy_(a.tensor(3), r);
     return Py_NewRef(a.object(3));
   });
-  def("clamp_(Tensor self, Scalar? min=None, Scalar? max=None)",
+  def(
+      "clamp_(Tensor self, Scalar? min=None, Scalar? max=None)",
       [](Args& a) {
-        inplace_by_copy("clamp_", a.tensor(0), [&](const Tensor& x) { return clamp(x, a.scalar_or_none(1), a.scalar_or_none(2)); });
+        inplace_by_copy("clamp_", a.tensor(0),
+                        [&](const Tensor& x) { return clamp(x, a.scalar_or_none(1), a.scalar_or_none(2)); });
         return Py_NewRef(a.object(0));
       },
       kMethod);
-  def("clamp_(Tensor self, Tensor? min=None, Tensor? max=None)",
+  def(
+      "clamp_(Tensor self, Tensor? min=None, Tensor? max=None)",
       [](Args& a) {
         inplace_by_copy("clamp_", a.tensor(0), [&](const Tensor& x) {
           Tensor r = x;
@@ -257,7 +305,8 @@ void register_elementwise() {
     copy_(a.tensor(2), r);
     return Py_NewRef(a.object(2));
   });
-  def("where(Tensor condition, Operand input, Operand other, *, Tensor? out=None)",
+  def(
+      "where(Tensor condition, Operand input, Operand other, *, Tensor? out=None)",
       [](Args& a) {
         Tensor r = where(a.tensor(0), a.operand(1), a.operand(2));
         if (!a.has(3)) return wrap(r);
@@ -267,53 +316,92 @@ void register_elementwise() {
       },
       kFunction, "input where condition holds, other elsewhere; all three broadcast.");
   def("where(Tensor condition)", [](Args& a) { return wrap(unbind(nonzero(a.tensor(0)), 1)); }, kFunction);
-  def("where(Tensor self, Tensor condition, Operand other)",
+  def(
+      "where(Tensor self, Tensor condition, Operand other)",
       [](Args& a) { return wrap(where(a.tensor(1), a.tensor(0), a.operand(2))); }, kMethod);
-  def("conj(Tensor input)", [](Args& a) { return is_complex(a.tensor(0).dtype()) ? wrap(conj(a.tensor(0))) : Py_NewRef(a.object(0)); },
-      kBoth, "The complex conjugate; real tensors are returned as they are.");
+  def(
+      "conj(Tensor input)",
+      [](Args& a) { return is_complex(a.tensor(0).dtype()) ? wrap(conj(a.tensor(0))) : Py_NewRef(a.object(0)); }, kBoth,
+      "The complex conjugate; real tensors are returned as they are.");
   def("resolve_conj(Tensor input)", [](Args& a) { return Py_NewRef(a.object(0)); });
   def("resolve_neg(Tensor input)", [](Args& a) { return Py_NewRef(a.object(0)); });
   def("real(Tensor input)", [](Args& a) { return wrap(real(a.tensor(0))); }, kFunction);
   def("imag(Tensor input)", [](Args& a) { return wrap(imag(a.tensor(0))); }, kFunction);
-  def("equal(Tensor input, Tensor other) -> bool", [](Args& a) { return wrap_bool(equal(a.tensor(0), a.tensor(1))); }, kBoth,
-      "Whether both have the same sizes and elements.");
-  def("isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)", [](Args& a) {
-    return wrap(isclose(a.tensor(0), a.tensor(1), a.number(2, 1e-5), a.number(3, 1e-8), a.flag(4)));
-  });
-  def("allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool", [](Args& a) {
-    return wrap_bool(all(isclose(a.tensor(0), a.tensor(1), a.number(2, 1e-5), a.number(3, 1e-8), a.flag(4))).item().to_bool());
-  });
+  def(
+      "equal(Tensor input, Tensor other) -> bool", [](Args& a) { return wrap_bool(equal(a.tensor(0), a.tensor(1))); },
+      kBoth, "Whether both have the same sizes and elements.");
+  def("isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)",
+      [](Args& a) { return wrap(isclose(a.tensor(0), a.tensor(1), a.number(2, 1e-5), a.number(3, 1e-8), a.flag(4))); });
+  def("allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool",
+      [](Args& a) {
+        return wrap_bool(
+            all(isclose(a.tensor(0), a.tensor(1), a.number(2, 1e-5), a.number(3, 1e-8), a.flag(4))).item().to_bool());
+      });
   // Composites that optimizers call; each is two loops.
-  def("addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)", [](Args& a) {
-    return wrap(add(a.tensor(0), mul(a.tensor(1), a.tensor(2)), a.scalar(3, 1)));
-  }, kBoth, "input + value * tensor1 * tensor2.");
-  def("addcmul_(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)", [](Args& a) {
-    binary(BinaryOp::Add, a.tensor(0), mul(a.tensor(1), a.tensor(2)), {Target::Kind::InPlace, &a.tensor(0)}, a.scalar(3, 1));
-    return Py_NewRef(a.object(0));
-  }, kMethod);
-  def("addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)", [](Args& a) {
-    if (is_integral(a.tensor(1).dtype(), true) && is_integral(a.tensor(2).dtype(), true))
-      fail("Integer division with addcdiv is no longer supported; use a floating point dtype");
-    return wrap(add(a.tensor(0), div(a.tensor(1), a.tensor(2)), a.scalar(3, 1)));
-  }, kBoth, "input + value * tensor1 / tensor2.");
-  def("addcdiv_(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)", [](Args& a) {
-    binary(BinaryOp::Add, a.tensor(0), div(a.tensor(1), a.tensor(2)), {Target::Kind::InPlace, &a.tensor(0)}, a.scalar(3, 1));
-    return Py_NewRef(a.object(0));
-  }, kMethod);
-  def("lerp(Tensor input, Tensor end, Operand weight)", [](Args& a) {
-    check_lerp(a);
-    return wrap(add(a.tensor(0), mul(sub(a.tensor(1), a.tensor(0)), a.operand(2))));
-  }, kBoth, "input + weight * (end - input).");
-  def("lerp_(Tensor self, Tensor end, Operand weight)", [](Args& a) {
-    check_lerp(a);
-    add_(a.tensor(0), mul(sub(a.tensor(1), a.tensor(0)), a.operand(2)));
-    return Py_NewRef(a.object(0));
-  }, kMethod);
-  for (const auto& [alias, name] : {std::pair("absolute", "abs"), {"negative", "neg"}, {"multiply", "mul"}, {"subtract", "sub"},
-                                    {"divide", "div"}, {"greater", "gt"}, {"greater_equal", "ge"}, {"less", "lt"},
-                                    {"less_equal", "le"}, {"not_equal", "ne"}, {"clip", "clamp"}, {"arcsin", "asin"},
-                                    {"arccos", "acos"}, {"arctan", "atan"}, {"arcsinh", "asinh"}, {"arccosh", "acosh"},
-                                    {"arctanh", "atanh"}, {"fix", "trunc"}, {"arctan2", "atan2"}}) {
+  def(
+      "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
+      [](Args& a) { return wrap(add(a.tensor(0), mul(a.tensor(1), a.tensor(2)), a.scalar(3, 1))); }, kBoth,
+      "input + value * tensor1 * tensor2.");
+  def(
+      "addcmul_(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
+      [](Args& a) {
+        binary(BinaryOp::Add, a.tensor(0), mul(a.tensor(1), a.tensor(2)), {Target::Kind::InPlace, &a.tensor(0)},
+               a.scalar(3, 1));
+        return Py_NewRef(a.object(0));
+      },
+      kMethod);
+  def(
+      "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
+      [](Args& a) {
+        if (is_integral(a.tensor(1).dtype(), true) && is_integral(a.tensor(2).dtype(), true))
+          fail("Integer division with addcdiv is no longer supported; use a floating point dtype");
+        return wrap(add(a.tensor(0), div(a.tensor(1), a.tensor(2)), a.scalar(3, 1)));
+      },
+      kBoth, "input + value * tensor1 / tensor2.");
+  def(
+      "addcdiv_(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
+      [](Args& a) {
+        if (is_integral(a.tensor(1).dtype(), true) && is_integral(a.tensor(2).dtype(), true))
+          fail("Integer division with addcdiv is no longer supported; use a floating point dtype");
+        binary(BinaryOp::Add, a.tensor(0), div(a.tensor(1), a.tensor(2)), {Target::Kind::InPlace, &a.tensor(0)},
+               a.scalar(3, 1));
+        return Py_NewRef(a.object(0));
+      },
+      kMethod);
+  def(
+      "lerp(Tensor input, Tensor end, Operand weight)",
+      [](Args& a) {
+        check_lerp(a);
+        return wrap(add(a.tensor(0), mul(sub(a.tensor(1), a.tensor(0)), a.operand(2))));
+      },
+      kBoth, "input + weight * (end - input).");
+  def(
+      "lerp_(Tensor self, Tensor end, Operand weight)",
+      [](Args& a) {
+        check_lerp(a);
+        add_(a.tensor(0), mul(sub(a.tensor(1), a.tensor(0)), a.operand(2)));
+        return Py_NewRef(a.object(0));
+      },
+      kMethod);
+  for (const auto& [alias, name] : {std::pair("absolute", "abs"),
+                                    {"negative", "neg"},
+                                    {"multiply", "mul"},
+                                    {"subtract", "sub"},
+                                    {"divide", "div"},
+                                    {"greater", "gt"},
+                                    {"greater_equal", "ge"},
+                                    {"less", "lt"},
+                                    {"less_equal", "le"},
+                                    {"not_equal", "ne"},
+                                    {"clip", "clamp"},
+                                    {"arcsin", "asin"},
+                                    {"arccos", "acos"},
+                                    {"arctan", "atan"},
+                                    {"arcsinh", "asinh"},
+                                    {"arccosh", "acosh"},
+                                    {"arctanh", "atanh"},
+                                    {"fix", "trunc"},
+                                    {"arctan2", "atan2"}}) {
     def_alias(alias, name);
     def_alias((std::string(alias) + "_").c_str(), (std::string(name) + "_").c_str(), kMethod);
   }

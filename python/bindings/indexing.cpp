@@ -137,6 +137,9 @@ Parsed parse(const Tensor& self, PyObject* index) {
       owned.push_back(new Owned(PyNumber_Index(o)));
     } else if (is_number(o) && !PyFloat_Check(o) && !PyComplex_Check(o)) {
       owned.push_back(new Owned(wrap_bool(PyObject_IsTrue(o) == 1)));
+    } else if (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o)) {  // range and the like
+      Owned items_of(check_object(PySequence_List(o)));
+      owned.push_back(new Owned(wrap(index_tensor(items_of.get()))));
     } else {
       fail_index(o);
     }
@@ -146,8 +149,7 @@ Parsed parse(const Tensor& self, PyObject* index) {
 
   int64_t taken = 0;
   for (Py_ssize_t i = 0; i < count; ++i) taken += dims_taken(items[i]);
-  if (taken > self.dim())
-    fail<IndexError>("too many indices for tensor of dimension ", self.dim());
+  if (taken > self.dim()) fail<IndexError>("too many indices for tensor of dimension ", self.dim());
 
   int64_t dim = 0;
   bool seen_ellipsis = false;  // further ones stand for no dims
@@ -165,7 +167,8 @@ Parsed parse(const Tensor& self, PyObject* index) {
       // A dim of size 1 or 0 in front.
       p.view = unsqueeze(p.view, dim);
       p.indices.resize(static_cast<size_t>(dim) + 1);
-      p.indices[static_cast<size_t>(dim++)] = o == Py_True ? zeros(DimVector{1}, DType::Int64) : empty(DimVector{0}, DType::Int64);
+      p.indices[static_cast<size_t>(dim++)] =
+          o == Py_True ? zeros(DimVector{1}, DType::Int64) : empty(DimVector{0}, DType::Int64);
       p.advanced = true;
     } else if (PyLong_Check(o)) {
       p.view = select_checked(p.view, dim, to_int(o));
@@ -178,7 +181,8 @@ Parsed parse(const Tensor& self, PyObject* index) {
       if (t.dim() == 0 && t.dtype() == DType::Bool) {
         p.view = unsqueeze(p.view, dim);
         p.indices.resize(static_cast<size_t>(dim) + 1);
-        p.indices[static_cast<size_t>(dim++)] = t.item().to_bool() ? zeros(DimVector{1}, DType::Int64) : empty(DimVector{0}, DType::Int64);
+        p.indices[static_cast<size_t>(dim++)] =
+            t.item().to_bool() ? zeros(DimVector{1}, DType::Int64) : empty(DimVector{0}, DType::Int64);
         p.advanced = true;
         continue;
       }
@@ -214,7 +218,9 @@ PyObject* get_item(PyObject* self, PyObject* index) {
     // The usual forms first.
     if (is_plain_int(index)) {
       if (t.dim() == 0)
-        fail<IndexError>("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
+        fail<IndexError>(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+            "0-dim tensor to a number");
       return wrap(select_checked(t, 0, to_int(index)));
     }
     if (PySlice_Check(index) && is_plain_slice(index)) {
@@ -239,7 +245,8 @@ PyObject* get_item(PyObject* self, PyObject* index) {
           PyObject* o = d < n ? PyTuple_GET_ITEM(index, d) : nullptr;
           if (o && PyLong_CheckExact(o)) {
             int64_t i = to_int(o);
-            if (i < -size || i >= size) fail<IndexError>("index ", i, " is out of bounds for dimension ", d, " with size ", size);
+            if (i < -size || i >= size)
+              fail<IndexError>("index ", i, " is out of bounds for dimension ", d, " with size ", size);
             offset += (i < 0 ? i + size : i) * stride;
           } else if (o) {
             auto* s = reinterpret_cast<PySliceObject*>(o);
@@ -281,7 +288,8 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
   try {
     if (!value) fail<TypeError>("Tensor does not support deleting items");
     const Tensor& t = unwrap(self);
-    const Parsed p = is_plain_int(index) && t.dim() > 0 ? Parsed{select_checked(t, 0, to_int(index)), {}, false} : parse(t, index);
+    const Parsed p =
+        is_plain_int(index) && t.dim() > 0 ? Parsed{select_checked(t, 0, to_int(index)), {}, false} : parse(t, index);
     // Numbers, tensors, and whatever tensor() takes.
     Tensor v;
     if (is_tensor(value)) {
@@ -294,8 +302,11 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
         return 0;
       }
       v = full({}, number, t.dtype());
+    } else if (value == Py_None || PyUnicode_Check(value)) {
+      fail<TypeError>("can't assign a ", type_name(value), " to a tensor");
     } else {
-      v = tensor_from_data(value, PyList_Check(value) || PyTuple_Check(value) ? OptDType(t.dtype()) : OptDType(), false);
+      v = tensor_from_data(value, PyList_Check(value) || PyTuple_Check(value) ? OptDType(t.dtype()) : OptDType(),
+                           false);
     }
     if (!p.advanced) {
       // Leading dims of size 1 of the value are dropped, as in torch.

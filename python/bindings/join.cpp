@@ -4,7 +4,8 @@ namespace rushlight::python {
 
 namespace {
 
-template <Tensor (*F)(std::span<const Tensor>, int64_t), const Tensor& (*Out)(const Tensor&, std::span<const Tensor>, int64_t)>
+template <Tensor (*F)(std::span<const Tensor>, int64_t),
+          const Tensor& (*Out)(const Tensor&, std::span<const Tensor>, int64_t)>
 PyObject* joined(Args& a) {
   const TensorList tensors = a.tensors(0);
   if (!a.has(2)) return wrap(F(tensors, a.integer(1)));

@@ -19,7 +19,8 @@ PyObject* converted(const Args& a, DType dtype, bool copy = false) {
 PyObject* moved(const Args& a, const Device& device, OptDType dtype, bool copy) {
   const Tensor& t = a.tensor(0);
   require_backend(device);
-  if (device.type != t.device().type) fail<NotImplementedError>("moving tensors between devices is not implemented yet");
+  if (device.type != t.device().type)
+    fail<NotImplementedError>("moving tensors between devices is not implemented yet");
   return converted(a, dtype.value_or(t.dtype()), copy);
 }
 
@@ -38,14 +39,20 @@ DType dtype_of_type_name(const std::string& name) {
 }  // namespace
 
 void register_methods() {
-  def("to(Tensor self, dtype dtype, bool non_blocking=False, bool copy=False, *, object? memory_format=None)",
+  def(
+      "to(Tensor self, dtype dtype, bool non_blocking=False, bool copy=False, *, object? memory_format=None)",
       [](Args& a) { return converted(a, *a.dtype(1), a.flag(3)); }, kMethod,
-      "to(dtype) or to(device, dtype=None) or to(other)\n\nConverts dtype or device; the tensor itself where nothing changes, unless copy=True.");
-  def("to(Tensor self, device? device=None, dtype? dtype=None, bool non_blocking=False, bool copy=False, *, object? memory_format=None)",
+      "to(dtype) or to(device, dtype=None) or to(other)\n\nConverts dtype or device; the tensor itself where nothing "
+      "changes, unless copy=True.");
+  def(
+      "to(Tensor self, device? device=None, dtype? dtype=None, bool non_blocking=False, bool copy=False, *, object? "
+      "memory_format=None)",
       [](Args& a) { return moved(a, a.has(1) ? a.device(1) : a.tensor(0).device(), a.dtype(2), a.flag(4)); }, kMethod);
-  def("to(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, *, object? memory_format=None)",
+  def(
+      "to(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, *, object? memory_format=None)",
       [](Args& a) { return moved(a, a.tensor(1).device(), a.tensor(1).dtype(), a.flag(3)); }, kMethod);
-#define RL_CONVERT(name, dtype) def(name "(Tensor self, *, object? memory_format=None)", convert_to<DType::dtype>, kMethod);
+#define RL_CONVERT(name, dtype) \
+  def(name "(Tensor self, *, object? memory_format=None)", convert_to<DType::dtype>, kMethod);
   RL_CONVERT("float", Float32)
   RL_CONVERT("double", Float64)
   RL_CONVERT("half", Float16)
@@ -59,88 +66,126 @@ void register_methods() {
   RL_CONVERT("cfloat", Complex64)
   RL_CONVERT("cdouble", Complex128)
 #undef RL_CONVERT
-  def("type(Tensor self, object? dtype=None, bool non_blocking=False)", [](Args& a) -> PyObject* {
-    if (!a.has(1)) return PyUnicode_FromString(tensor_type_name(a.tensor(0).dtype()));
-    if (PyUnicode_Check(a.object(1))) return converted(a, dtype_of_type_name(a.text(1)));
-    PyObject* o = a.object(1);
-    if (PyType_Check(o) && PyObject_HasAttrString(o, "dtype") && !is_dtype(o)) {
-      Owned d(PyObject_GetAttrString(o, "dtype"));
-      if (is_dtype(d.get())) return converted(a, to_dtype(d.get()));
-    }
-    return converted(a, to_dtype(o));
-  }, kMethod, "The name of the tensor type, or a conversion to a dtype or named type.");
+  def(
+      "type(Tensor self, object? dtype=None, bool non_blocking=False)",
+      [](Args& a) -> PyObject* {
+        if (!a.has(1)) return PyUnicode_FromString(tensor_type_name(a.tensor(0).dtype()));
+        if (PyUnicode_Check(a.object(1))) return converted(a, dtype_of_type_name(a.text(1)));
+        PyObject* o = a.object(1);
+        if (PyType_Check(o) && PyObject_HasAttrString(o, "dtype") && !is_dtype(o)) {
+          Owned d(PyObject_GetAttrString(o, "dtype"));
+          if (is_dtype(d.get())) return converted(a, to_dtype(d.get()));
+        }
+        return converted(a, to_dtype(o));
+      },
+      kMethod, "The name of the tensor type, or a conversion to a dtype or named type.");
   def("type_as(Tensor self, Tensor other)", [](Args& a) { return converted(a, a.tensor(1).dtype()); }, kMethod);
   def("cpu(Tensor self, *, object? memory_format=None)", [](Args& a) { return Py_NewRef(a.object(0)); }, kMethod);
-  def("cuda(Tensor self, device? device=None, bool non_blocking=False, *, object? memory_format=None)",
+  def(
+      "cuda(Tensor self, device? device=None, bool non_blocking=False, *, object? memory_format=None)",
       [](Args& a) { return moved(a, a.has(1) ? a.device(1) : Device{DeviceType::CUDA, -1}, {}, false); }, kMethod);
-  def("contiguous(Tensor self, *, object? memory_format=None)", [](Args& a) {
-    if (a.tensor(0).is_contiguous()) return Py_NewRef(a.object(0));
-    return wrap(contiguous(a.tensor(0)));
-  }, kMethod, "The tensor itself if it is in row-major order, else such a copy.");
-  def("clone(Tensor input, *, object? memory_format=None)", [](Args& a) { return wrap(clone(a.tensor(0))); }, kBoth,
+  def(
+      "contiguous(Tensor self, *, object? memory_format=None)",
+      [](Args& a) {
+        if (a.tensor(0).is_contiguous()) return Py_NewRef(a.object(0));
+        return wrap(contiguous(a.tensor(0)));
+      },
+      kMethod, "The tensor itself if it is in row-major order, else such a copy.");
+  def(
+      "clone(Tensor input, *, object? memory_format=None)", [](Args& a) { return wrap(clone(a.tensor(0))); }, kBoth,
       "A copy in memory of its own; gradients flow through it.");
-  def("copy_(Tensor self, Tensor src, bool non_blocking=False)", [](Args& a) {
-    copy_(a.tensor(0), a.tensor(1));
-    return Py_NewRef(a.object(0));
-  }, kMethod, "Copies src into self with conversion; src broadcasts.");
-  def("fill_(Tensor self, Operand value)", [](Args& a) {
-    fill_(a.tensor(0), a.operand(1));
-    return Py_NewRef(a.object(0));
-  }, kMethod);
+  def(
+      "copy_(Tensor self, Tensor src, bool non_blocking=False)",
+      [](Args& a) {
+        copy_(a.tensor(0), a.tensor(1));
+        return Py_NewRef(a.object(0));
+      },
+      kMethod, "Copies src into self with conversion; src broadcasts.");
+  def(
+      "fill_(Tensor self, Operand value)",
+      [](Args& a) {
+        fill_(a.tensor(0), a.operand(1));
+        return Py_NewRef(a.object(0));
+      },
+      kMethod);
   def("fill(Tensor input, Operand value)", [](Args& a) {
     const Tensor r = clone(a.tensor(0));
     fill_(r, a.operand(1));
     return wrap(r);
   });
-  def("zero_(Tensor self)", [](Args& a) {
-    zero_(a.tensor(0));
-    return Py_NewRef(a.object(0));
-  }, kMethod);
-  def("fill_diagonal_(Tensor self, Scalar fill_value, bool wrap=False)", [](Args& a) {
-    const Tensor& t = a.tensor(0);
-    if (t.dim() < 2) fail("dimensions must larger than 1");
-    if (t.dim() > 2 || a.flag(2)) fail<NotImplementedError>("fill_diagonal_: only matrices without wrap so far");
-    fill_(diagonal(t), a.scalar(1));
-    return Py_NewRef(a.object(0));
-  }, kMethod);
-  def("__format__(Tensor self, str format_spec) -> str", [](Args& a) {
-    Owned m(PyImport_ImportModule("rushlight._tensor_str"));
-    return check_object(PyObject_CallMethod(m.get(), "_format", "OO", a.object(0), a.object(1)));
-  }, kMethod);
-  def("is_floating_point(Tensor input) -> bool", [](Args& a) { return wrap_bool(is_floating_point(a.tensor(0).dtype())); });
+  def(
+      "zero_(Tensor self)",
+      [](Args& a) {
+        zero_(a.tensor(0));
+        return Py_NewRef(a.object(0));
+      },
+      kMethod);
+  def(
+      "fill_diagonal_(Tensor self, Scalar fill_value, bool wrap=False)",
+      [](Args& a) {
+        const Tensor& t = a.tensor(0);
+        if (t.dim() < 2) fail("dimensions must larger than 1");
+        if (t.dim() > 2 || a.flag(2)) fail<NotImplementedError>("fill_diagonal_: only matrices without wrap so far");
+        fill_(diagonal(t), a.scalar(1));
+        return Py_NewRef(a.object(0));
+      },
+      kMethod);
+  def(
+      "__format__(Tensor self, str format_spec) -> str",
+      [](Args& a) {
+        Owned m(PyImport_ImportModule("rushlight._tensor_str"));
+        return check_object(PyObject_CallMethod(m.get(), "_format", "OO", a.object(0), a.object(1)));
+      },
+      kMethod);
+  def("is_floating_point(Tensor input) -> bool",
+      [](Args& a) { return wrap_bool(is_floating_point(a.tensor(0).dtype())); });
   def("is_complex(Tensor input) -> bool", [](Args& a) { return wrap_bool(is_complex(a.tensor(0).dtype())); });
   def("is_signed(Tensor self) -> bool", [](Args& a) { return wrap_bool(is_signed(a.tensor(0).dtype())); }, kMethod);
   def("is_nonzero(Tensor input) -> bool", [](Args& a) {
-    if (a.tensor(0).numel() != 1) fail("Boolean value of Tensor with ", a.tensor(0).numel() ? "more than one" : "no", " value is ambiguous");
+    if (a.tensor(0).numel() != 1)
+      fail("Boolean value of Tensor with ", a.tensor(0).numel() ? "more than one" : "no", " value is ambiguous");
     return wrap_bool(a.tensor(0).item().to_bool());
   });
   def("is_conj(Tensor input) -> bool", [](Args&) { return wrap_bool(false); });
   def("is_neg(Tensor input) -> bool", [](Args&) { return wrap_bool(false); });
   def("is_pinned(Tensor self) -> bool", [](Args&) { return wrap_bool(false); }, kMethod);
   def("is_shared(Tensor self) -> bool", [](Args&) { return wrap_bool(false); }, kMethod);
-  def("get_device(Tensor input) -> int", [](Args& a) { return PyLong_FromLong(a.tensor(0).device().is_cpu() ? -1 : a.tensor(0).device().index); });
-  def("is_tensor(object obj) -> bool", [](Args& a) { return wrap_bool(a.object(0) && is_tensor(a.object(0))); }, kFunction);
+  def("get_device(Tensor input) -> int",
+      [](Args& a) { return PyLong_FromLong(a.tensor(0).device().is_cpu() ? -1 : a.tensor(0).device().index); });
+  def(
+      "is_tensor(object obj) -> bool", [](Args& a) { return wrap_bool(a.object(0) && is_tensor(a.object(0))); },
+      kFunction);
   def("get_num_threads() -> int", [](Args&) { return PyLong_FromLong(get_num_threads()); }, kFunction);
-  def("set_num_threads(int num) -> None", [](Args& a) {
-    const int64_t n = a.integer(0);
-    if (n <= 0) fail("set_num_threads expects a positive integer, got ", n);
-    if (n > 1024) fail("set_num_threads: at most 1024 threads, got ", n);
-    set_num_threads(static_cast<int>(n));
-    cpu::set_blas_threads(static_cast<int>(n));
-    return none();
-  }, kFunction, "Threads that operations use: the results are the same bits for any number.");
-  def("memory_stats() -> dict", [](Args&) {
-    const MemoryStats s = memory_stats();
-    return Py_BuildValue("{s:L,s:L,s:L,s:L,s:L,s:L,s:L}", "allocated_bytes", static_cast<long long>(s.allocated_bytes),
-                         "peak_allocated_bytes", static_cast<long long>(s.peak_allocated_bytes), "cached_bytes",
-                         static_cast<long long>(s.cached_bytes), "reserved_bytes", static_cast<long long>(s.reserved_bytes),
-                         "allocations", static_cast<long long>(s.allocations), "system_allocations",
-                         static_cast<long long>(s.system_allocations), "cache_limit", static_cast<long long>(s.cache_limit));
-  }, kFunction, "Statistics of the CPU allocator, in bytes and counts.");
-  def("empty_cache() -> None", [](Args&) {
-    empty_cache();
-    return none();
-  }, kFunction, "Gives unused memory of the CPU allocator back to the system.");
+  def(
+      "set_num_threads(int num) -> None",
+      [](Args& a) {
+        const int64_t n = a.integer(0);
+        if (n <= 0) fail("set_num_threads expects a positive integer, got ", n);
+        if (n > 1024) fail("set_num_threads: at most 1024 threads, got ", n);
+        set_num_threads(static_cast<int>(n));
+        cpu::set_blas_threads(static_cast<int>(n));
+        return none();
+      },
+      kFunction, "Threads that operations use: the results are the same bits for any number.");
+  def(
+      "memory_stats() -> dict",
+      [](Args&) {
+        const MemoryStats s = memory_stats();
+        return Py_BuildValue(
+            "{s:L,s:L,s:L,s:L,s:L,s:L,s:L}", "allocated_bytes", static_cast<long long>(s.allocated_bytes),
+            "peak_allocated_bytes", static_cast<long long>(s.peak_allocated_bytes), "cached_bytes",
+            static_cast<long long>(s.cached_bytes), "reserved_bytes", static_cast<long long>(s.reserved_bytes),
+            "allocations", static_cast<long long>(s.allocations), "system_allocations",
+            static_cast<long long>(s.system_allocations), "cache_limit", static_cast<long long>(s.cache_limit));
+      },
+      kFunction, "Statistics of the CPU allocator, in bytes and counts.");
+  def(
+      "empty_cache() -> None",
+      [](Args&) {
+        empty_cache();
+        return none();
+      },
+      kFunction, "Gives unused memory of the CPU allocator back to the system.");
 }
 
 }  // namespace rushlight::python

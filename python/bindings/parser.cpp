@@ -10,7 +10,21 @@ namespace rushlight::python {
 
 namespace {
 
-enum class Kind : uint8_t { Tensor, Operand, Scalar, Int, Float, Bool, Text, Ints, Tensors, DType, Device, Generator, Object };
+enum class Kind : uint8_t {
+  Tensor,
+  Operand,
+  Scalar,
+  Int,
+  Float,
+  Bool,
+  Text,
+  Ints,
+  Tensors,
+  DType,
+  Device,
+  Generator,
+  Object
+};
 
 struct Param {
   std::string name;
@@ -41,17 +55,16 @@ struct Function {
 };
 
 struct FunctionObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   Function* function;
   bool method;
 };
 
 Kind kind_of(const std::string& type) {
   static const std::map<std::string, Kind> kinds = {
-      {"Tensor", Kind::Tensor},   {"Operand", Kind::Operand}, {"Scalar", Kind::Scalar},   {"int", Kind::Int},
-      {"float", Kind::Float},     {"bool", Kind::Bool},       {"str", Kind::Text},        {"int[]", Kind::Ints},
-      {"Tensor[]", Kind::Tensors}, {"dtype", Kind::DType},     {"device", Kind::Device},   {"Generator", Kind::Generator},
+      {"Tensor", Kind::Tensor},    {"Operand", Kind::Operand}, {"Scalar", Kind::Scalar}, {"int", Kind::Int},
+      {"float", Kind::Float},      {"bool", Kind::Bool},       {"str", Kind::Text},      {"int[]", Kind::Ints},
+      {"Tensor[]", Kind::Tensors}, {"dtype", Kind::DType},     {"device", Kind::Device}, {"Generator", Kind::Generator},
       {"object", Kind::Object}};
   auto found = kinds.find(type);
   if (found == kinds.end()) Py_FatalError(("unknown type in a signature: " + type).c_str());
@@ -68,10 +81,14 @@ Signature parse_signature(const char* text, Handler handler) {
   s.text = text;
   s.handler = handler;
   s.shown = text;
-  for (const auto& [ours, theirs] : {std::pair<std::string, std::string>("Operand ", "Tensor or Number "), {"Scalar", "Number"}, {"[*]", "[]"}, {"[1]", "[]"}})
+  for (const auto& [ours, theirs] : {std::pair<std::string, std::string>("Operand ", "Tensor or Number "),
+                                     {"Scalar", "Number"},
+                                     {"[*]", "[]"},
+                                     {"[1]", "[]"}})
     for (size_t at; (at = s.shown.find(ours)) != std::string::npos;) s.shown.replace(at, ours.size(), theirs);
   s.shown = trim(s.shown.substr(0, s.shown.find("->")));
-  const size_t open = s.text.find('('), close = s.text.rfind(')', s.text.find("->") == std::string::npos ? s.text.size() : s.text.find("->"));
+  const size_t open = s.text.find('('),
+               close = s.text.rfind(')', s.text.find("->") == std::string::npos ? s.text.size() : s.text.find("->"));
   const size_t arrow = s.text.find("->");
   s.returns = arrow == std::string::npos ? "Tensor" : trim(s.text.substr(arrow + 2));
   if (arrow != std::string::npos) s.text = trim(s.text.substr(0, arrow));
@@ -143,13 +160,16 @@ bool accepts(const Param& p, PyObject* o) {
     case Kind::Scalar: return is_number(o) || (is_tensor(o) && unwrap(o).dim() == 0);
     case Kind::Int: return is_int(o);
     case Kind::Float: return is_number(o) && !PyComplex_Check(o);
-    case Kind::Bool: return PyBool_Check(o) || (!PyLong_Check(o) && is_number(o) && std::strcmp(Py_TYPE(o)->tp_name, "numpy.bool") == 0);
+    case Kind::Bool:
+      return PyBool_Check(o) ||
+             (!PyLong_Check(o) && is_number(o) && std::strcmp(Py_TYPE(o)->tp_name, "numpy.bool") == 0);
     case Kind::Text: return PyUnicode_Check(o);
     case Kind::Ints: return (p.single && is_int(o)) || is_int_sequence(o);
     case Kind::Tensors: return is_tensor_sequence(o);
-    case Kind::DType: return is_dtype(o) || o == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
-                             o == reinterpret_cast<PyObject*>(&PyLong_Type) || o == reinterpret_cast<PyObject*>(&PyBool_Type) ||
-                             o == reinterpret_cast<PyObject*>(&PyComplex_Type);
+    case Kind::DType:
+      return is_dtype(o) || o == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
+             o == reinterpret_cast<PyObject*>(&PyLong_Type) || o == reinterpret_cast<PyObject*>(&PyBool_Type) ||
+             o == reinterpret_cast<PyObject*>(&PyComplex_Type);
     case Kind::Device: return is_device(o);
     case Kind::Generator: return nb::isinstance<Generator>(nb::handle(o));
     case Kind::Object: return true;
@@ -208,7 +228,9 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
         // All that is left are integers of one list.
         for (Py_ssize_t k = i; k < count; ++k)
           if (!is_int(given[k])) {
-            if (why) why->text = "argument '" + p.name + "' must be tuple of ints, but found element of type " + type_name(given[k]) + " at pos " + std::to_string(k - i);
+            if (why)
+              why->text = "argument '" + p.name + "' must be tuple of ints, but found element of type " +
+                          type_name(given[k]) + " at pos " + std::to_string(k - i);
             return false;
           }
         args.variadic = given + i;
@@ -224,7 +246,8 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
       }
       if (!accepts(p, o)) {
         if (why)
-          why->text = "argument '" + p.name + "' (position " + std::to_string(i + 1) + ") must be " + expected(p) + ", not " + type_name(o);
+          why->text = "argument '" + p.name + "' (position " + std::to_string(i + 1) + ") must be " + expected(p) +
+                      ", not " + type_name(o);
         return false;
       }
       args.values[param] = o;
@@ -275,7 +298,8 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
           if (!set[q] && s.params[q].required) {
             missing += (absent++ ? ", " : "") + ("\"" + s.params[q].name + "\"");
           }
-        why->text = "missing " + std::to_string(absent) + " required positional argument" + (absent > 1 ? "s" : "") + ": " + missing;
+        why->text = "missing " + std::to_string(absent) + " required positional argument" + (absent > 1 ? "s" : "") +
+                    ": " + missing;
       }
       return false;
     }
@@ -289,13 +313,15 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
     Mismatch why;
     bind(f.overloads[0], given, count, names, args, &why);
     text = f.name + "(): " + why.text;
-    if (why.text.rfind("missing", 0) == 0 || why.text.rfind("takes", 0) == 0 || why.text.rfind("got", 0) == 0) text = f.name + "() " + why.text;
+    if (why.text.rfind("missing", 0) == 0 || why.text.rfind("takes", 0) == 0 || why.text.rfind("got", 0) == 0)
+      text = f.name + "() " + why.text;
   } else {
     text = f.name + "() received an invalid combination of arguments - got (";
     for (Py_ssize_t i = 0; i < count; ++i) text += (i ? ", " : "") + type_name(given[i]);
     if (names)
       for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
-        text += std::string(count + i ? ", " : "") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, i)) + "=" + type_name(given[count + i]);
+        text += std::string(count + i ? ", " : "") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, i)) + "=" +
+                type_name(given[count + i]);
     text += "), but expected one of:";
     for (const Signature& s : f.overloads) text += "\n * " + s.shown;
   }
@@ -340,12 +366,19 @@ PyObject* function_qualname(PyObject* self, void*) {
 PyObject* function_module(PyObject*, void*) { return PyUnicode_FromString("rushlight"); }
 
 std::string python_type(const Param& p) {
-  static const std::map<Kind, const char*> names = {
-      {Kind::Tensor, "Tensor"},       {Kind::Operand, "Tensor | complex"}, {Kind::Scalar, "complex"},
-      {Kind::Int, "int"},             {Kind::Float, "float"},              {Kind::Bool, "bool"},
-      {Kind::Text, "str"},            {Kind::Ints, "Sequence[int]"},       {Kind::Tensors, "Sequence[Tensor]"},
-      {Kind::DType, "dtype"},         {Kind::Device, "device | str | int"}, {Kind::Generator, "Generator"},
-      {Kind::Object, "object"}};
+  static const std::map<Kind, const char*> names = {{Kind::Tensor, "Tensor"},
+                                                    {Kind::Operand, "Tensor | complex"},
+                                                    {Kind::Scalar, "complex"},
+                                                    {Kind::Int, "int"},
+                                                    {Kind::Float, "float"},
+                                                    {Kind::Bool, "bool"},
+                                                    {Kind::Text, "str"},
+                                                    {Kind::Ints, "Sequence[int]"},
+                                                    {Kind::Tensors, "Sequence[Tensor]"},
+                                                    {Kind::DType, "dtype"},
+                                                    {Kind::Device, "device | str | int"},
+                                                    {Kind::Generator, "Generator"},
+                                                    {Kind::Object, "object"}};
   std::string t = names.at(p.kind);
   if (p.single) t = "int | " + t;
   if (p.nullable || p.fallback == "None") t += " | None";
@@ -377,7 +410,11 @@ std::string python_signature(const Function& f, const Signature& s, bool method)
       star = true;
     }
     text += p.name + ": " + python_type(p);
-    if (!p.required) text += " = " + (p.fallback == "None" || p.fallback == "True" || p.fallback == "False" || p.fallback.find_first_not_of("0123456789.-e") == std::string::npos ? p.fallback : "...");
+    if (!p.required)
+      text += " = " + (p.fallback == "None" || p.fallback == "True" || p.fallback == "False" ||
+                               p.fallback.find_first_not_of("0123456789.-e") == std::string::npos
+                           ? p.fallback
+                           : "...");
   }
   return text + ") -> " + s.returns;
 }
@@ -405,7 +442,8 @@ PyObject* function_signatures(PyObject* self, void*) {
 PyObject* function_text_signature(PyObject* self, void*) {
   auto* fo = reinterpret_cast<FunctionObject*>(self);
   if (fo->function->overloads.size() != 1) return none();
-  return PyUnicode_FromString(fo->function->overloads[0].text.substr(fo->function->overloads[0].text.find('(')).c_str());
+  return PyUnicode_FromString(
+      fo->function->overloads[0].text.substr(fo->function->overloads[0].text.find('(')).c_str());
 }
 
 PyObject* function_reduce(PyObject* self, PyObject*) {
@@ -546,8 +584,8 @@ int64_t element(const Args& a, int i, PyObject* o, Py_ssize_t at) {
     return to_int(o);
   } catch (const ValueError& e) {
     const auto* s = static_cast<const Signature*>(a.signature);
-    fail<TypeError>(a.function, "(): argument '", s ? s->params[static_cast<size_t>(i)].name : "", "' failed to unpack the object at pos ",
-                    at + 1, " with error \"", e.what(), "\"");
+    fail<TypeError>(a.function, "(): argument '", s ? s->params[static_cast<size_t>(i)].name : "",
+                    "' failed to unpack the object at pos ", at + 1, " with error \"", e.what(), "\"");
   }
 }
 }  // namespace
@@ -581,7 +619,8 @@ TensorList Args::tensors(int i) const {
   for (Py_ssize_t k = 0; k < n; ++k) {
     // Other arguments may have run Python code since the list was looked at.
     PyObject* item = PySequence_Fast_GET_ITEM(o, k);
-    if (!is_tensor(item)) fail<TypeError>(function, "(): expected Tensor as element ", k, ", but got ", type_name(item));
+    if (!is_tensor(item))
+      fail<TypeError>(function, "(): expected Tensor as element ", k, ", but got ", type_name(item));
     result.push_back(unwrap(item));
   }
   return result;

@@ -21,8 +21,7 @@ namespace nb = nanobind;
 
 // ---- Tensor objects (tensor_type.cpp)
 struct PyTensor {
-  PyObject_HEAD
-  TensorImpl* impl;  // owned; null only between tp_new and the end of construction
+  PyObject_HEAD TensorImpl* impl;  // owned; null only between tp_new and the end of construction
   PyObject* dict;
   PyObject* weakrefs;
 };
@@ -43,7 +42,7 @@ PyObject* wrap(const TensorList& tensors);  // a tuple
 PyObject* wrap_list(const TensorList& tensors);
 
 // ---- small values
-PyObject* wrap_size(IntSpan sizes);  // torch.Size
+PyObject* wrap_size(IntSpan sizes);   // torch.Size
 PyObject* wrap_ints(IntSpan values);  // tuple
 PyObject* wrap_scalar(const Scalar& value);
 PyObject* wrap_dtype(DType dtype);  // the one object of this dtype
@@ -82,7 +81,8 @@ inline PyObject* check_object(PyObject* o) {
 // The C++ value of an object of a nanobind class; TypeError for what __new__ made without __init__.
 template <class T>
 T* ready_instance(PyObject* o) {
-  if (!nb::inst_ready(nb::handle(o))) fail<TypeError>(Py_TYPE(o)->tp_name, " object was made without calling __init__()");
+  if (!nb::inst_ready(nb::handle(o)))
+    fail<TypeError>(Py_TYPE(o)->tp_name, " object was made without calling __init__()");
   return nb::inst_ptr<T>(nb::handle(o));
 }
 // Owned reference that is dropped at the end of the scope.
@@ -118,7 +118,9 @@ class Args {
   const Tensor& tensor(int i) const { return unwrap(values[i]); }
   Tensor tensor_or_none(int i) const { return values[i] ? unwrap(values[i]) : Tensor(); }
   Operand operand(int i) const;
-  Scalar scalar(int i, const Scalar& otherwise = Scalar(0)) const { return values[i] ? to_scalar(values[i]) : otherwise; }
+  Scalar scalar(int i, const Scalar& otherwise = Scalar(0)) const {
+    return values[i] ? to_scalar(values[i]) : otherwise;
+  }
   OptScalar scalar_or_none(int i) const;
   int64_t integer(int i, int64_t otherwise = 0) const { return values[i] ? to_int(values[i]) : otherwise; }
   OptInt integer_or_none(int i) const;

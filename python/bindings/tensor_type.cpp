@@ -92,9 +92,9 @@ PyObject* operate(PyObject* a, PyObject* b, F&& f) {
   });
 }
 
-#define RL_OPERATOR(name, expression)                                                     \
-  PyObject* nb_##name(PyObject* a, PyObject* b) {                                         \
-    return operate(a, b, [](const Operand& x, const Operand& y) { return expression; });  \
+#define RL_OPERATOR(name, expression)                                                    \
+  PyObject* nb_##name(PyObject* a, PyObject* b) {                                        \
+    return operate(a, b, [](const Operand& x, const Operand& y) { return expression; }); \
   }
 RL_OPERATOR(add, add(x, y))
 RL_OPERATOR(subtract, sub(x, y))
@@ -119,14 +119,14 @@ PyObject* nb_matmul(PyObject* a, PyObject* b) {
   return guarded([&] { return wrap(matmul(unwrap(a), unwrap(b))); });
 }
 
-#define RL_INPLACE(name, function)                                    \
-  PyObject* nb_inplace_##name(PyObject* a, PyObject* b) {             \
-    return guarded([&]() -> PyObject* {                               \
-      const Side y(b);                                                \
-      if (!y.valid) Py_RETURN_NOTIMPLEMENTED;                         \
-      function(unwrap(a), y.operand());                               \
-      return Py_NewRef(a);                                            \
-    });                                                               \
+#define RL_INPLACE(name, function)                        \
+  PyObject* nb_inplace_##name(PyObject* a, PyObject* b) { \
+    return guarded([&]() -> PyObject* {                   \
+      const Side y(b);                                    \
+      if (!y.valid) Py_RETURN_NOTIMPLEMENTED;             \
+      function(unwrap(a), y.operand());                   \
+      return Py_NewRef(a);                                \
+    });                                                   \
   }
 RL_INPLACE(add, add_)
 RL_INPLACE(subtract, sub_)
@@ -186,7 +186,8 @@ PyObject* nb_int(PyObject* a) {
   return guarded([&]() -> PyObject* {
     const Scalar s = unwrap(a).item();
     if (s.is_floating_point()) return check_object(PyLong_FromDouble(s.to_double()));
-    if (s.is_complex() && s.to_complex().imag() != 0) fail("value cannot be converted to type int64_t without overflow");
+    if (s.is_complex() && s.to_complex().imag() != 0)
+      fail("value cannot be converted to type int64_t without overflow");
     return PyLong_FromLongLong(s.to_int());
   });
 }
@@ -265,7 +266,8 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       Py_ssize_t at = 0;
       while (PyDict_Next(kwargs, &at, &key, &value))
         if (PyUnicode_CompareWithASCIIString(key, "device") != 0 && PyUnicode_CompareWithASCIIString(key, "data") != 0)
-          fail<TypeError>("new() received an invalid combination of arguments - unexpected keyword argument '", PyUnicode_AsUTF8(key), "'");
+          fail<TypeError>("new() received an invalid combination of arguments - unexpected keyword argument '",
+                          PyUnicode_AsUTF8(key), "'");
     }
     const Py_ssize_t n = PyTuple_GET_SIZE(args);
     Tensor t;
@@ -276,7 +278,8 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       DimVector sizes;
       for (Py_ssize_t i = 0; i < n; ++i) {
         if (!is_int(PyTuple_GET_ITEM(args, i)))
-          fail<TypeError>("new(): sizes must be integers, but found ", type_name(PyTuple_GET_ITEM(args, i)), " at position ", i + 1);
+          fail<TypeError>("new(): sizes must be integers, but found ", type_name(PyTuple_GET_ITEM(args, i)),
+                          " at position ", i + 1);
         sizes.push_back(to_int(PyTuple_GET_ITEM(args, i)));
       }
       t = empty(sizes);
@@ -285,7 +288,8 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       if (is_tensor(first)) {
         const Tensor& other = unwrap(first);
         if (type == &TensorType && other.dtype() != default_dtype())
-          fail<TypeError>("expected ", tensor_type_name(default_dtype()), " (got ", tensor_type_name(other.dtype()), ")");
+          fail<TypeError>("expected ", tensor_type_name(default_dtype()), " (got ", tensor_type_name(other.dtype()),
+                          ")");
         t = alias(other);
       } else if (PyTuple_Check(first) && std::strcmp(Py_TYPE(first)->tp_name, "rushlight.Size") == 0) {
         DimVector sizes;
@@ -302,13 +306,13 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 }
 
 // ---- attributes
-#define RL_GETTER(name, expression)                      \
-  PyObject* get_##name(PyObject* self, void*) {          \
-    return guarded([&]() -> PyObject* {                  \
-      const Tensor& t = unwrap(self);                    \
-      (void)t;                                           \
-      return expression;                                 \
-    });                                                  \
+#define RL_GETTER(name, expression)             \
+  PyObject* get_##name(PyObject* self, void*) { \
+    return guarded([&]() -> PyObject* {         \
+      const Tensor& t = unwrap(self);           \
+      (void)t;                                  \
+      return expression;                        \
+    });                                         \
   }
 RL_GETTER(shape, wrap_size(t.sizes()))
 RL_GETTER(dtype, wrap_dtype(t.dtype()))
@@ -319,7 +323,10 @@ RL_GETTER(T, [&] {
     static bool warned = false;
     if (!warned) {
       warned = true;
-      warn("The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.");
+      warn(
+          "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will "
+          "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
+          "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.");
     }
   }
   return wrap(numpy_T(t));
@@ -327,7 +334,8 @@ RL_GETTER(T, [&] {
 RL_GETTER(mT, wrap(matrix_T(t)))
 RL_GETTER(H, [&] {
   if (t.dim() != 2 && t.dim() != 0)
-    fail("tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(), "-D tensor.", t.dim() > 2 ? " For batches of matrices, consider using tensor.mH" : "");
+    fail("tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(), "-D tensor.",
+         t.dim() > 2 ? " For batches of matrices, consider using tensor.mH" : "");
   return wrap(conj(numpy_T(t)));
 }())
 RL_GETTER(mH, wrap(conj(matrix_T(t))))
@@ -336,7 +344,7 @@ RL_GETTER(imag, wrap(imag(t)))
 RL_GETTER(requires_grad, wrap_bool(t.requires_grad()))
 RL_GETTER(is_leaf, wrap_bool(t.is_leaf()))
 RL_GETTER(grad_fn, wrap_node(t.grad_fn()))
-RL_GETTER(retains_grad, wrap_bool(t.impl()->autograd && t.impl()->autograd->retains_grad))
+RL_GETTER(retains_grad, wrap_bool(t.impl()->autograd&& t.impl()->autograd->retains_grad))
 RL_GETTER(output_nr, PyLong_FromLong(t.impl()->autograd ? static_cast<long>(t.impl()->autograd->slot) : 0))
 RL_GETTER(version, PyLong_FromLong(t.version()))
 RL_GETTER(itemsize, PyLong_FromLongLong(t.item_size()))
@@ -345,7 +353,9 @@ RL_GETTER(is_cuda, wrap_bool(t.device().type == DeviceType::CUDA))
 RL_GETTER(is_cpu, wrap_bool(t.device().is_cpu()))
 RL_GETTER(false, wrap_bool(false))
 RL_GETTER(base, wrap(t.impl()->base ? Tensor(Ref<TensorImpl>(t.impl()->base)) : Tensor()))
-RL_GETTER(name, t.impl()->autograd && !t.impl()->autograd->name.empty() ? PyUnicode_FromString(t.impl()->autograd->name.c_str()) : none())
+RL_GETTER(name, t.impl()->autograd && !t.impl()->autograd->name.empty()
+                    ? PyUnicode_FromString(t.impl()->autograd->name.c_str())
+                    : none())
 #undef RL_GETTER
 
 PyObject* get_layout(PyObject*, void*) {
@@ -360,12 +370,13 @@ PyObject* get_grad(PyObject* self, void*) {
     const Tensor& t = unwrap(self);
     const Tensor grad = t.grad();
     if (!grad.defined() && t.grad_fn() && !(t.impl()->autograd && t.impl()->autograd->retains_grad)) {
-      if (PyErr_WarnEx(PyExc_UserWarning,
-                       "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
-                       "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated "
-                       "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf "
-                       "Tensor by mistake, make sure you access the leaf Tensor instead.",
-                       1) < 0)
+      if (PyErr_WarnEx(
+              PyExc_UserWarning,
+              "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+              "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated "
+              "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf "
+              "Tensor by mistake, make sure you access the leaf Tensor instead.",
+              1) < 0)
         throw PythonError{};
     }
     return wrap(grad);
@@ -379,7 +390,8 @@ int set_grad(PyObject* self, PyObject* value, void*) {
       t.set_grad({});
       return 0;
     }
-    if (!is_tensor(value)) fail<TypeError>("assigned grad expected to be a Tensor or None but got grad of type ", type_name(value));
+    if (!is_tensor(value))
+      fail<TypeError>("assigned grad expected to be a Tensor or None but got grad of type ", type_name(value));
     if (value == self) fail("can't assign Variable as its own grad");
     t.set_grad(unwrap(value));
     return 0;
@@ -413,7 +425,8 @@ PyObject* get_data(PyObject* self, void*) {
 
 int set_data(PyObject* self, PyObject* value, void*) {
   try {
-    if (!value || !is_tensor(value)) fail<TypeError>("Variable data has to be a tensor, but got ", value ? type_name(value) : "nothing");
+    if (!value || !is_tensor(value))
+      fail<TypeError>("Variable data has to be a tensor, but got ", value ? type_name(value) : "nothing");
     const Tensor& t = unwrap(self);
     const Tensor& v = unwrap(value);
     if (t.requires_grad() && !is_differentiable(v.dtype()))
@@ -554,7 +567,8 @@ void bind_tensor_type(nb::module_& m) {
 
   TensorType.tp_name = "rushlight.Tensor";
   TensorType.tp_doc =
-      "Tensor(*sizes) or Tensor(data)\n\nA multi-dimensional array of one dtype with derivatives. See rushlight.tensor() "
+      "Tensor(*sizes) or Tensor(data)\n\nA multi-dimensional array of one dtype with derivatives. See "
+      "rushlight.tensor() "
       "for making one from data.";
   TensorType.tp_basicsize = sizeof(PyTensor);
   TensorType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC;

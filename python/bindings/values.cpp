@@ -43,7 +43,8 @@ PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     PyObject* number = PyNumber_Index(item);
     if (!number) {
       PyErr_Clear();
-      PyErr_Format(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')", i, Py_TYPE(item)->tp_name);
+      PyErr_Format(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')", i,
+                   Py_TYPE(item)->tp_name);
       Py_DECREF(made);
       return nullptr;
     }
@@ -54,9 +55,14 @@ PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 }
 
 PyObject* size_numel(PyObject* self, PyObject*) {
-  int64_t n = 1;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); ++i) n *= PyLong_AsLongLong(PyTuple_GET_ITEM(self, i));
-  return PyLong_FromLongLong(n);
+  // In Python's integers: a Size may hold any.
+  PyObject* n = PyLong_FromLong(1);
+  for (Py_ssize_t i = 0; n && i < PyTuple_GET_SIZE(self); ++i) {
+    PyObject* next = PyNumber_Multiply(n, PyTuple_GET_ITEM(self, i));
+    Py_DECREF(n);
+    n = next;
+  }
+  return n;
 }
 
 // Whatever makes a new tuple of ints makes a Size.
@@ -192,13 +198,15 @@ void set_python_error() noexcept {
 PyObject* wrap_size(IntSpan sizes) {
   PyObject* made = SizeType.tp_alloc(&SizeType, static_cast<Py_ssize_t>(sizes.size()));
   if (!made) throw PythonError{};
-  for (size_t i = 0; i < sizes.size(); ++i) PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(sizes[i]));
+  for (size_t i = 0; i < sizes.size(); ++i)
+    PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(sizes[i]));
   return made;
 }
 
 PyObject* wrap_ints(IntSpan values) {
   PyObject* made = check_object(PyTuple_New(static_cast<Py_ssize_t>(values.size())));
-  for (size_t i = 0; i < values.size(); ++i) PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(values[i]));
+  for (size_t i = 0; i < values.size(); ++i)
+    PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(values[i]));
   return made;
 }
 
@@ -206,7 +214,8 @@ PyObject* wrap_scalar(const Scalar& value) {
   switch (value.kind()) {
     case Scalar::Kind::Bool: return wrap_bool(value.to_bool());
     case Scalar::Kind::Int:
-      if (value.is_wide()) return check_object(PyLong_FromUnsignedLongLong(static_cast<unsigned long long>(value.to_int())));
+      if (value.is_wide())
+        return check_object(PyLong_FromUnsignedLongLong(static_cast<unsigned long long>(value.to_int())));
       return check_object(PyLong_FromLongLong(value.to_int()));
     case Scalar::Kind::Float: return check_object(PyFloat_FromDouble(value.to_double()));
     default: return check_object(PyComplex_FromDoubles(value.to_complex().real(), value.to_complex().imag()));
@@ -231,7 +240,9 @@ DType to_dtype(PyObject* o) {
   fail<TypeError>("dtype must be torch.dtype, not ", type_name(o));
 }
 
-bool is_device(PyObject* o) { return Py_TYPE(o) == g_device_type || PyUnicode_Check(o) || (PyLong_Check(o) && !PyBool_Check(o)); }
+bool is_device(PyObject* o) {
+  return Py_TYPE(o) == g_device_type || PyUnicode_Check(o) || (PyLong_Check(o) && !PyBool_Check(o));
+}
 
 Device to_device(PyObject* o) {
   if (Py_TYPE(o) == g_device_type) return *ready_instance<Device>(o);
@@ -251,8 +262,8 @@ bool is_numpy_scalar(PyObject* o, const char* kinds) {
   const char* name = Py_TYPE(o)->tp_name;
   if (std::strncmp(name, "numpy.", 6) != 0) return false;
   name += 6;
-  const bool integer = !std::strncmp(name, "int", 3) || !std::strncmp(name, "uint", 4) || !std::strcmp(name, "longlong") ||
-                       !std::strcmp(name, "ulonglong");
+  const bool integer = !std::strncmp(name, "int", 3) || !std::strncmp(name, "uint", 4) ||
+                       !std::strcmp(name, "longlong") || !std::strcmp(name, "ulonglong");
   const bool real = !std::strncmp(name, "float", 5) || !std::strcmp(name, "longdouble");
   const bool complex = !std::strncmp(name, "complex", 7) || !std::strcmp(name, "clongdouble");
   const bool boolean = !std::strcmp(name, "bool") || !std::strcmp(name, "bool_");
@@ -278,7 +289,8 @@ bool is_number(PyObject* o) {
 int64_t to_int(PyObject* o) {
   if (is_tensor(o)) {
     const Tensor& t = unwrap(o);
-    if (!is_integral(t.dtype(), true)) fail<TypeError>("only integer tensors of a single element can be converted to an index");
+    if (!is_integral(t.dtype(), true))
+      fail<TypeError>("only integer tensors of a single element can be converted to an index");
     return t.item().to_int();
   }
   long long value;
@@ -370,18 +382,20 @@ void bind_values(nb::module_& m) {
   ready_size_type();
   m.attr("Size") = nb::handle(reinterpret_cast<PyObject*>(&SizeType));
 
-  auto dtype_class = nb::class_<DTypeObject>(m, "dtype", nb::is_final(), "Type of a tensor's elements.")
-      .def("__repr__", [](const DTypeObject& d) { return nb::str(("torch." + std::string(name(d.id))).c_str()); })
-      .def("__reduce__", [](const DTypeObject& d) { return nb::str(name(d.id)); })
-      .def("__hash__", [](const DTypeObject& d) { return static_cast<int64_t>(d.id) * 7919 + 17; })
-      .def("__copy__", [](nb::handle self) { return nb::borrow(self); })
-      .def("__deepcopy__", [](nb::handle self, nb::handle) { return nb::borrow(self); })
-      .def("to_real", [](const DTypeObject& d) { return nb::steal(wrap_dtype(to_real(d.id))); })
-      .def("to_complex", [](const DTypeObject& d) { return nb::steal(wrap_dtype(to_complex(d.id))); })
-      .def_prop_ro("itemsize", [](const DTypeObject& d) { return item_size(d.id); }, "Bytes per element.")
-      .def_prop_ro("is_floating_point", [](const DTypeObject& d) { return is_floating_point(d.id); })
-      .def_prop_ro("is_complex", [](const DTypeObject& d) { return is_complex(d.id); })
-      .def_prop_ro("is_signed", [](const DTypeObject& d) { return is_signed(d.id); });
+  auto dtype_class =
+      nb::class_<DTypeObject>(m, "dtype", nb::is_final(), "Type of a tensor's elements.")
+          .def("__repr__", [](const DTypeObject& d) { return nb::str(("torch." + std::string(name(d.id))).c_str()); })
+          .def("__reduce__", [](const DTypeObject& d) { return nb::str(name(d.id)); })
+          .def("__hash__", [](const DTypeObject& d) { return static_cast<int64_t>(d.id) * 7919 + 17; })
+          .def("__copy__", [](nb::handle self) { return nb::borrow(self); })
+          .def("__deepcopy__", [](nb::handle self, nb::handle) { return nb::borrow(self); })
+          .def("to_real", [](const DTypeObject& d) { return nb::steal(wrap_dtype(to_real(d.id))); })
+          .def("to_complex", [](const DTypeObject& d) { return nb::steal(wrap_dtype(to_complex(d.id))); })
+          .def_prop_ro(
+              "itemsize", [](const DTypeObject& d) { return item_size(d.id); }, "Bytes per element.")
+          .def_prop_ro("is_floating_point", [](const DTypeObject& d) { return is_floating_point(d.id); })
+          .def_prop_ro("is_complex", [](const DTypeObject& d) { return is_complex(d.id); })
+          .def_prop_ro("is_signed", [](const DTypeObject& d) { return is_signed(d.id); });
   g_dtype_type = reinterpret_cast<PyTypeObject*>(dtype_class.ptr());
   for (int i = 0; i < kNumDTypes; ++i) {
     nb::object o = nb::cast(DTypeObject{static_cast<DType>(i)});
@@ -389,42 +403,68 @@ void bind_values(nb::module_& m) {
     g_dtypes[i] = o.release().ptr();
   }
 
-  auto device_class = nb::class_<Device>(m, "device", "device(type: str, index: int | None = None)\n\nWhere memory lies: 'cpu', 'cuda:0'.")
-      .def("__init__", [](Device* self, nb::handle type, nb::handle index) {
-             if (!is_device(type.ptr())) fail<TypeError>("device(): argument 'type' must be str, int or torch.device, not ", type_name(type.ptr()));
-             Device d = to_device(type.ptr());
-             if (!index.is_none()) {
-               if (d.index >= 0) fail("type (string) must not include an index because index was passed explicitly: ", d.str());
-               const int64_t i = to_int(index.ptr());
-               if (i < 0 || i > 127) fail("Device index must not be negative, got ", i);
-               d.index = static_cast<int8_t>(i);
-             }
-             new (self) Device(d);
-           }, nb::arg("type"), nb::arg("index") = nb::none())
-      .def_prop_ro("type", [](const Device& d) { Device plain{d.type, -1}; return plain.str(); } )
-      .def_prop_ro("index", [](const Device& d) -> nb::object { if (d.index < 0) return nb::none(); return nb::int_(static_cast<int>(d.index)); })
-      .def("__repr__", [](const Device& d) {
-             const std::string type = Device{d.type, -1}.str();
-             return "device(type='" + type + "'" + (d.index >= 0 ? ", index=" + std::to_string(d.index) : "") + ")";
-           })
-      .def("__str__", &Device::str)
-      .def("__eq__", [](const Device& a, nb::handle b) -> bool { return nb::isinstance<Device>(b) && a == nb::cast<Device>(b); })
-      .def("__ne__", [](const Device& a, nb::handle b) -> bool { return !(nb::isinstance<Device>(b) && a == nb::cast<Device>(b)); })
-      .def("__hash__", [](const Device& d) { return (static_cast<int64_t>(d.type) << 16) ^ (d.index + 1); })
-      .def("__reduce__", [](const Device& d) {
-             return nb::make_tuple(nb::handle(reinterpret_cast<PyObject*>(g_device_type)), nb::make_tuple(d.str()));
-           });
+  auto device_class =
+      nb::class_<Device>(m, "device",
+                         "device(type: str, index: int | None = None)\n\nWhere memory lies: 'cpu', 'cuda:0'.")
+          .def(
+              "__init__",
+              [](Device* self, nb::handle type, nb::handle index) {
+                if (!is_device(type.ptr()))
+                  fail<TypeError>("device(): argument 'type' must be str, int or torch.device, not ",
+                                  type_name(type.ptr()));
+                Device d = to_device(type.ptr());
+                if (!index.is_none()) {
+                  if (d.index >= 0)
+                    fail("type (string) must not include an index because index was passed explicitly: ", d.str());
+                  const int64_t i = to_int(index.ptr());
+                  if (i < 0 || i > 127) fail("Device index must not be negative, got ", i);
+                  d.index = static_cast<int8_t>(i);
+                }
+                new (self) Device(d);
+              },
+              nb::arg("type"), nb::arg("index") = nb::none())
+          .def_prop_ro("type",
+                       [](const Device& d) {
+                         Device plain{d.type, -1};
+                         return plain.str();
+                       })
+          .def_prop_ro("index",
+                       [](const Device& d) -> nb::object {
+                         if (d.index < 0) return nb::none();
+                         return nb::int_(static_cast<int>(d.index));
+                       })
+          .def("__repr__",
+               [](const Device& d) {
+                 const std::string type = Device{d.type, -1}.str();
+                 return "device(type='" + type + "'" + (d.index >= 0 ? ", index=" + std::to_string(d.index) : "") + ")";
+               })
+          .def("__str__", &Device::str)
+          .def("__eq__",
+               [](const Device& a, nb::handle b) -> bool {
+                 return nb::isinstance<Device>(b) && a == nb::cast<Device>(b);
+               })
+          .def("__ne__",
+               [](const Device& a, nb::handle b) -> bool {
+                 return !(nb::isinstance<Device>(b) && a == nb::cast<Device>(b));
+               })
+          .def("__hash__", [](const Device& d) { return (static_cast<int64_t>(d.type) << 16) ^ (d.index + 1); })
+          .def("__reduce__", [](const Device& d) {
+            return nb::make_tuple(nb::handle(reinterpret_cast<PyObject*>(g_device_type)), nb::make_tuple(d.str()));
+          });
   g_device_type = reinterpret_cast<PyTypeObject*>(device_class.ptr());
   g_cpu_device = nb::cast(Device{}).release().ptr();
 
-  g_linalg_error = PyErr_NewExceptionWithDoc("torch._C._LinAlgError", "A linear algebra routine failed.", PyExc_RuntimeError, nullptr);
-  g_oom_error = PyErr_NewExceptionWithDoc("torch.OutOfMemoryError", "No memory is left on the device.", PyExc_RuntimeError, nullptr);
+  g_linalg_error = PyErr_NewExceptionWithDoc("torch._C._LinAlgError", "A linear algebra routine failed.",
+                                             PyExc_RuntimeError, nullptr);
+  g_oom_error = PyErr_NewExceptionWithDoc("torch.OutOfMemoryError", "No memory is left on the device.",
+                                          PyExc_RuntimeError, nullptr);
   m.attr("_LinAlgError") = nb::handle(g_linalg_error);
   m.attr("OutOfMemoryError") = nb::handle(g_oom_error);
   g_return_module = PyModule_New("torch.return_types");
   m.attr("return_types") = nb::handle(g_return_module);
   static const char* const pair[] = {"values", "indices"};
-  for (const char* n : {"max", "min", "sort", "topk", "median", "nanmedian", "mode", "kthvalue", "cummax", "cummin"}) return_type(n, pair, 2);
+  for (const char* n : {"max", "min", "sort", "topk", "median", "nanmedian", "mode", "kthvalue", "cummax", "cummin"})
+    return_type(n, pair, 2);
 }
 
 }  // namespace rushlight::python

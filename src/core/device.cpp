@@ -44,7 +44,7 @@ Device Device::parse(std::string_view text) {
   const std::string_view digits = text.substr(colon + 1);
   int index = 0;
   bool valid = !digits.empty() && digits.size() <= 3 && (digits.size() == 1 || digits[0] != '0');
-  for (char c : digits) {
+  for (char c : digits.substr(0, 3)) {
     valid = valid && c >= '0' && c <= '9';
     index = index * 10 + (c - '0');
   }
@@ -62,7 +62,8 @@ const Backend& require_backend(Device device) {
   if (!backend && device.type == DeviceType::CUDA)
     fail<AssertionError>("Torch not compiled with CUDA enabled: rushlight has no CUDA backend loaded for device '",
                          device.str(), "'");
-  if (!backend) fail<NotImplementedError>("device '", device.str(), "' has no storage: no backend is registered for it");
+  if (!backend)
+    fail<NotImplementedError>("device '", device.str(), "' has no storage: no backend is registered for it");
   if (device.index >= backend->device_count())
     fail("device index ", static_cast<int>(device.index), " is out of range: ", backend->device_count(), " ",
          backend->name, " device(s) found");

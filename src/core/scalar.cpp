@@ -123,7 +123,8 @@ void Scalar::check_fits(DType dtype) const {
     const double high = std::ldexp(1.0, static_cast<int>(is_unsigned ? bits : bits - 1));
     const double value = std::trunc(to_double());
     // torch lets small negative numbers wrap into unsigned types.
-    fits = kind_ <= Kind::Int && bits == 64 ? !wide_ || is_unsigned : (value >= (is_unsigned ? -high + 1 : low) && value < high);
+    fits = kind_ <= Kind::Int && bits == 64 ? !wide_ || is_unsigned
+                                            : (value >= (is_unsigned ? -high + 1 : low) && value < high);
     constexpr const char* types[2][4] = {{"int8_t", "int16_t", "int32_t", "int64_t"},
                                          {"uint8_t", "uint16_t", "uint32_t", "uint64_t"}};
     type = types[is_unsigned][bits == 8 ? 0 : bits == 16 ? 1 : bits == 32 ? 2 : 3];

@@ -216,12 +216,12 @@ struct FminF {
   }
 };
 
-#define RL_COMPARE(Name, op)              \
-  struct Name##F {                        \
-    template <class T>                    \
+#define RL_COMPARE(Name, op)               \
+  struct Name##F {                         \
+    template <class T>                     \
     RL_INLINE static bool call(T a, T b) { \
-      return a op b;                      \
-    }                                     \
+      return a op b;                       \
+    }                                      \
   };
 RL_COMPARE(Lt, <)
 RL_COMPARE(Le, <=)
@@ -298,7 +298,8 @@ struct RightShiftF {
 
 template <class F, class Out, class In>
 void simple(char* const* data, const int64_t* strides, int64_t n, const void*) {
-  binary_loop<Out, In>(data, strides, n, [](In a, In b) __attribute__((always_inline)) -> Out { return F::call(a, b); });
+  binary_loop<Out, In>(data, strides, n,
+                       [](In a, In b) __attribute__((always_inline)) -> Out { return F::call(a, b); });
 }
 
 template <class F, class In>
@@ -329,9 +330,8 @@ void fill_bool(ElementwiseTable& t, BinaryOp op) {
 template <class T>
 void add_scaled(char* const* data, const int64_t* strides, int64_t n, const void* params) {
   const T scale = *static_cast<const T*>(params);
-  binary_loop<T, T>(data, strides, n, [=](T a, T b) __attribute__((always_inline)) -> T {
-    return AddF::call(a, MulF::call(scale, b));
-  });
+  binary_loop<T, T>(data, strides, n,
+                    [=](T a, T b) __attribute__((always_inline)) -> T { return AddF::call(a, MulF::call(scale, b)); });
 }
 
 }  // namespace
@@ -359,9 +359,9 @@ void fill_binary(ElementwiseTable& t) {
   fill_integers<FmodF>(t, BinaryOp::Fmod);
   fill_floats<FmodF>(t, BinaryOp::Fmod);
   fill_integers<IntPowF>(t, BinaryOp::Pow);
-#define RL_ORDERED(Name)                       \
-  fill_bool<Name##F>(t, BinaryOp::Name);       \
-  fill_integers<Name##F>(t, BinaryOp::Name);   \
+#define RL_ORDERED(Name)                     \
+  fill_bool<Name##F>(t, BinaryOp::Name);     \
+  fill_integers<Name##F>(t, BinaryOp::Name); \
   fill_floats<Name##F>(t, BinaryOp::Name);
   RL_ORDERED(Maximum)
   RL_ORDERED(Minimum)
@@ -371,8 +371,8 @@ void fill_binary(ElementwiseTable& t) {
   RL_ORDERED(Le)
   RL_ORDERED(Gt)
   RL_ORDERED(Ge)
-#define RL_ANY(Name)                         \
-  RL_ORDERED(Name)                           \
+#define RL_ANY(Name) \
+  RL_ORDERED(Name)   \
   fill_complex<Name##F>(t, BinaryOp::Name);
   RL_ANY(Eq)
   RL_ANY(Ne)

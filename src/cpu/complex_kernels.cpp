@@ -107,10 +107,10 @@ template <class R>
 bool is_finite(Cx<R> z) {
   return std::isfinite(z.real()) && std::isfinite(z.imag());
 }
-#define RL_STD(function)           \
-  template <class R>               \
-  Cx<R> std_##function(Cx<R> z) {  \
-    return std::function(z);       \
+#define RL_STD(function)          \
+  template <class R>              \
+  Cx<R> std_##function(Cx<R> z) { \
+    return std::function(z);      \
   }
 RL_STD(sqrt)
 RL_STD(exp)

@@ -1,6 +1,10 @@
 // Copies, conversions between all dtypes and selection, compiled once per instruction set.
 #include <type_traits>
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 #include "cpu/loops.h"
 
 namespace rushlight::cpu::RL_ISA {
@@ -123,6 +127,21 @@ void transpose(char* out, int64_t out_stride, const char* in, int64_t in_stride,
   }
 }
 
+void stream(char* to, const char* from, int64_t nbytes) {
+#if defined(__AVX512F__)
+  for (int64_t i = 0; i < nbytes; i += 64)
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_loadu_si512(from + i));
+  _mm_sfence();
+#elif defined(__AVX__)
+  for (int64_t i = 0; i < nbytes; i += 32)
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i),
+                        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
+  _mm_sfence();
+#else
+  __builtin_memcpy(to, from, static_cast<size_t>(nbytes));
+#endif
+}
+
 template <class T>
 void where_loop(char* const* data, const int64_t* strides, int64_t n, const void*) {
   const int64_t so = strides[0], sc = strides[1], sa = strides[2], sb = strides[3];
@@ -185,6 +204,7 @@ void fill_copy(ElementwiseTable& t) {
   t.transpose[2] = transpose<uint32_t>;
   t.transpose[3] = transpose<uint64_t>;
   t.transpose[4] = transpose<Bytes16>;
+  t.stream = stream;
   t.where[0] = where_loop<uint8_t>;
   t.where[1] = where_loop<uint16_t>;
   t.where[2] = where_loop<uint32_t>;

@@ -41,10 +41,13 @@ struct ElementwiseTable {
   Loop clamp[kNumComputeDTypes] = {};       // ClampParams
   Loop cast[kNumCastDTypes][kNumCastDTypes] = {};
   // By log2 of the element size: 1, 2, 4, 8, 16 bytes.
-  Loop copy[5] = {};   // data[0] = data[1]
+  Loop copy[5] = {};  // data[0] = data[1]
   // out[r][c] = in[c][r] for r < rows, c < columns; strides between rows in bytes.
   void (*transpose[5])(char* out, int64_t out_stride, const char* in, int64_t in_stride, int64_t rows,
                        int64_t columns) = {};
+  // Copies to memory that will not be read soon, past the caches where the processor can. Multiples of 64 bytes, `to`
+  // aligned to 64.
+  void (*stream)(char* to, const char* from, int64_t nbytes) = nullptr;
   Loop where[5] = {};  // data[0] = data[1] (bool) ? data[2] : data[3]
 };
 
@@ -55,8 +58,8 @@ inline int size_class(int64_t item_size) {
 }
 
 // Instruction sets, in rising order.
-#define RL_DECLARE_FILL(isa) \
-  namespace isa {            \
+#define RL_DECLARE_FILL(isa)           \
+  namespace isa {                      \
   void fill_unary(ElementwiseTable&);  \
   void fill_binary(ElementwiseTable&); \
   void fill_power(ElementwiseTable&);  \
@@ -70,7 +73,8 @@ RL_DECLARE_FILL(neon)
 #undef RL_DECLARE_FILL
 void fill_complex(ElementwiseTable&);
 
-// 0 generic, 2, 3, 4: the x86-64 level that this processor supports and that RUSHLIGHT_ISA (for tests) does not exclude.
+// 0 generic, 2, 3, 4: the x86-64 level that this processor supports and that RUSHLIGHT_ISA (for tests) does not
+// exclude.
 int isa_level();
 
 }  // namespace rushlight::cpu

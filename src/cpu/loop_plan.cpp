@@ -13,6 +13,9 @@ BlockingHooks g_blocking_hooks;
 namespace {
 
 constexpr int64_t kBufferElements = 512;
+// From this size on results are written past the caches, in blocks that fit the first one.
+constexpr int64_t kStreamBytes = 16 << 20;
+constexpr int64_t kStreamBlock = 8192;
 
 struct Plan {
   int ndim = 0;  // dim 0 is the innermost
@@ -62,8 +65,7 @@ void make_plan(Plan& plan, IntSpan shape, const LoopArg* args, int count) {
   int kept = 0;
   for (int d = 1; d < plan.ndim; ++d) {
     bool merge = true;
-    for (int k = 0; k < count; ++k)
-      merge = merge && plan.strides[d][k] == plan.sizes[kept] * plan.strides[kept][k];
+    for (int k = 0; k < count; ++k) merge = merge && plan.strides[d][k] == plan.sizes[kept] * plan.strides[kept][k];
     if (merge) {
       plan.sizes[kept] *= plan.sizes[d];
     } else if (++kept != d) {
@@ -194,17 +196,34 @@ void run_loop(Loop loop, const void* params, IntSpan shape, const LoopArg* args,
   });
 }
 
-void run_contiguous(Loop loop, const void* params, int64_t n, char* const* data, const int64_t* item_sizes,
-                    int count) {
+void run_contiguous(Loop loop, const void* params, int64_t n, char* const* data, const int64_t* item_sizes, int count) {
   if (n <= kSerialElements) {
     loop(data, item_sizes, n, params);
     return;
   }
   BlockingRegion region(true);
+  // A result beyond the caches is not worth reading into them first. In-place results are read anyway.
+  bool streams = n * item_sizes[0] >= kStreamBytes && reinterpret_cast<uintptr_t>(data[0]) % 64 == 0;
+  for (int k = 1; k < count; ++k) streams = streams && data[k] != data[0];
   parallel_for(0, n, kSerialElements, [&](int64_t begin, int64_t end) {
     char* at[kMaxLoopArgs];
     for (int k = 0; k < count; ++k) at[k] = data[k] + begin * item_sizes[k];
-    loop(at, item_sizes, end - begin, params);
+    if (!streams) {
+      loop(at, item_sizes, end - begin, params);
+      return;
+    }
+    alignas(64) char buffer[kStreamBlock];
+    char* const out = at[0];
+    const int64_t step = kStreamBlock / item_sizes[0];
+    at[0] = buffer;
+    for (int64_t done = 0; done < end - begin; done += step) {
+      const int64_t m = std::min(step, end - begin - done);
+      loop(at, item_sizes, m, params);
+      const int64_t bytes = m * item_sizes[0], whole = bytes & ~int64_t{63};
+      elementwise().stream(out + done * item_sizes[0], buffer, whole);
+      std::memcpy(out + done * item_sizes[0] + whole, buffer + whole, static_cast<size_t>(bytes - whole));
+      for (int k = 1; k < count; ++k) at[k] += m * item_sizes[k];
+    }
   });
 }
 
@@ -212,7 +231,8 @@ namespace {
 
 // A copy whose operands run along different dims, done in square tiles. False where the plan is of another kind.
 bool copy_transposed(Plan& plan, int64_t item) {
-  if (plan.numel == 0 || plan.ndim < 2 || plan.strides[0][0] != item || plan.strides[0][1] == item || plan.numel < 256) return false;
+  if (plan.numel == 0 || plan.ndim < 2 || plan.strides[0][0] != item || plan.strides[0][1] == item || plan.numel < 256)
+    return false;
   int along = 0;
   for (int d = 1; d < plan.ndim && !along; ++d)
     if (plan.strides[d][1] == item && plan.sizes[d] >= 8 && plan.strides[d][0] > 0) along = d;
@@ -241,7 +261,8 @@ bool copy_transposed(Plan& plan, int64_t item) {
     for (int64_t unit = begin; unit < end; ++unit)
       for_runs(outer, unit / blocks, unit / blocks + 1, [&](char* const* data, int64_t) {
         const int64_t r = unit % blocks * kBlock;
-        kernel(data[0] + r * out_stride, out_stride, data[1] + r * item, in_stride, std::min(kBlock, rows - r), columns);
+        kernel(data[0] + r * out_stride, out_stride, data[1] + r * item, in_stride, std::min(kBlock, rows - r),
+               columns);
       });
   };
   if (plan.numel <= kSerialElements) {

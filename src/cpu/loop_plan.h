@@ -19,7 +19,8 @@ struct LoopArg {
   IntSpan sizes, strides;  // elements; broadcast against the shape of the loop
 
   LoopArg() = default;
-  LoopArg(const Tensor& t, DType kernel) : data(t.data()), dtype(t.dtype()), kernel_dtype(kernel), sizes(t.sizes()), strides(t.strides()) {}
+  LoopArg(const Tensor& t, DType kernel)
+      : data(t.data()), dtype(t.dtype()), kernel_dtype(kernel), sizes(t.sizes()), strides(t.strides()) {}
   // A number, already of the kernel's dtype.
   LoopArg(void* number, DType kernel) : data(static_cast<char*>(number)), dtype(kernel), kernel_dtype(kernel) {}
 };

@@ -5,17 +5,16 @@
 namespace rushlight::cpu::RL_ISA {
 namespace {
 
-#define RL_VECTOR_BINARY(Name, function)                                                             \
-  template <class T>                                                                                 \
-  void vector_##Name(char* const* data, const int64_t* strides, int64_t n, const void*) {            \
-    vector_binary_loop<T>(data, strides, n, [](Vec<T> a, Vec<T> b) __attribute__((always_inline)) {  \
-      return RL_ISA::function(a, b);                                                                 \
-    });                                                                                              \
-  }                                                                                                  \
-  void fill_##Name(ElementwiseTable& t) {                                                            \
-    Loop* row = t.binary[static_cast<int>(BinaryOp::Name)];                                          \
-    row[static_cast<int>(DType::Float32)] = vector_##Name<float>;                                    \
-    row[static_cast<int>(DType::Float64)] = vector_##Name<double>;                                   \
+#define RL_VECTOR_BINARY(Name, function)                                                                             \
+  template <class T>                                                                                                 \
+  void vector_##Name(char* const* data, const int64_t* strides, int64_t n, const void*) {                            \
+    vector_binary_loop<T>(data, strides, n,                                                                          \
+                          [](Vec<T> a, Vec<T> b) __attribute__((always_inline)) { return RL_ISA::function(a, b); }); \
+  }                                                                                                                  \
+  void fill_##Name(ElementwiseTable& t) {                                                                            \
+    Loop* row = t.binary[static_cast<int>(BinaryOp::Name)];                                                          \
+    row[static_cast<int>(DType::Float32)] = vector_##Name<float>;                                                    \
+    row[static_cast<int>(DType::Float64)] = vector_##Name<double>;                                                   \
   }
 RL_VECTOR_BINARY(Pow, pow)
 RL_VECTOR_BINARY(Atan2, atan2)

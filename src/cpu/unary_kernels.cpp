@@ -82,15 +82,15 @@ struct Rad2degF {
   }
 };
 
-#define RL_ROUNDING(Name, builtin)             \
-  struct Name##F {                             \
-    template <class T>                         \
-    RL_INLINE static T call(T x) {             \
-      if constexpr (sizeof(T) == 4)            \
-        return __builtin_##builtin##f(x);      \
-      else                                     \
-        return __builtin_##builtin(x);         \
-    }                                          \
+#define RL_ROUNDING(Name, builtin)        \
+  struct Name##F {                        \
+    template <class T>                    \
+    RL_INLINE static T call(T x) {        \
+      if constexpr (sizeof(T) == 4)       \
+        return __builtin_##builtin##f(x); \
+      else                                \
+        return __builtin_##builtin(x);    \
+    }                                     \
   };
 RL_ROUNDING(Floor, floor)
 RL_ROUNDING(Ceil, ceil)
@@ -195,20 +195,22 @@ void fill_tests(ElementwiseTable& t, UnaryOp op) {
 }
 
 // ---- functions of vmath.h
-#define RL_VECTOR_UNARY(Name, function)                                                                              \
-  template <class T>                                                                                                 \
-  void vector_##Name(char* const* data, const int64_t* strides, int64_t n, const void*) {                            \
-    vector_unary_loop<T>(data, strides, n, [](Vec<T> x) __attribute__((always_inline)) { return RL_ISA::function(x); });           \
-  }                                                                                                                  \
-  void fill_##Name(ElementwiseTable& t) {                                                                            \
-    Loop* row = t.unary[static_cast<int>(UnaryOp::Name)];                                                            \
-    row[static_cast<int>(DType::Float32)] = vector_##Name<float>;                                                    \
-    row[static_cast<int>(DType::Float64)] = vector_##Name<double>;                                                   \
+#define RL_VECTOR_UNARY(Name, function)                                                                \
+  template <class T>                                                                                   \
+  void vector_##Name(char* const* data, const int64_t* strides, int64_t n, const void*) {              \
+    vector_unary_loop<T>(data, strides, n,                                                             \
+                         [](Vec<T> x) __attribute__((always_inline)) { return RL_ISA::function(x); }); \
+  }                                                                                                    \
+  void fill_##Name(ElementwiseTable& t) {                                                              \
+    Loop* row = t.unary[static_cast<int>(UnaryOp::Name)];                                              \
+    row[static_cast<int>(DType::Float32)] = vector_##Name<float>;                                      \
+    row[static_cast<int>(DType::Float64)] = vector_##Name<double>;                                     \
   }
-#define RL_VECTOR_FUNCTIONS(X)                                                                                       \
-  X(Exp, exp) X(Exp2, exp2) X(Expm1, expm1) X(Log, log) X(Log2, log2) X(Log10, log10) X(Log1p, log1p) X(Sin, sin)    \
-  X(Cos, cos) X(Tan, tan) X(Asin, asin) X(Acos, acos) X(Atan, atan) X(Sinh, sinh) X(Cosh, cosh) X(Tanh, tanh)        \
-  X(Sigmoid, sigmoid) X(Erf, erf) X(Erfc, erfc) X(Rsqrt, rsqrt)
+#define RL_VECTOR_FUNCTIONS(X)                                                                                    \
+  X(Exp, exp)                                                                                                     \
+  X(Exp2, exp2) X(Expm1, expm1) X(Log, log) X(Log2, log2) X(Log10, log10) X(Log1p, log1p) X(Sin, sin) X(Cos, cos) \
+      X(Tan, tan) X(Asin, asin) X(Acos, acos) X(Atan, atan) X(Sinh, sinh) X(Cosh, cosh) X(Tanh, tanh)             \
+          X(Sigmoid, sigmoid) X(Erf, erf) X(Erfc, erfc) X(Rsqrt, rsqrt)
 RL_VECTOR_FUNCTIONS(RL_VECTOR_UNARY)
 
 template <class T>

@@ -71,7 +71,8 @@ class UnaryNode final : public Node {
     if (!grads[0].defined() || !needs(0)) return;
     const UnaryRule& r = rule(op_);
     if ((r.input && !input.defined()) || (r.result && !result.defined())) autograd::fail_graph_freed();
-    out[0] = r.derivative(grads[0], r.input ? input.unpack(*this) : Tensor(), r.result ? result.unpack(*this) : Tensor());
+    out[0] =
+        r.derivative(grads[0], r.input ? input.unpack(*this) : Tensor(), r.result ? result.unpack(*this) : Tensor());
   }
   void release_saved() override {
     input.reset();
@@ -118,7 +119,9 @@ class BinaryNode final : public Node {
   SavedTensor result;
 
  private:
-  static Operand operand(const SavedOperand& s, const Tensor& t) { return s.is_tensor ? Operand(t) : Operand(s.number); }
+  static Operand operand(const SavedOperand& s, const Tensor& t) {
+    return s.is_tensor ? Operand(t) : Operand(s.number);
+  }
 
   BinaryOp op_;
   bool released_ = false;
@@ -167,8 +170,7 @@ Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<con
   const int64_t n = static_cast<int64_t>(shape.size());
   bool same = true;
   const Tensor& first = **operands.begin();
-  for (const Tensor* t : operands)
-    same = same && equal(t->sizes(), shape) && equal(t->strides(), first.strides());
+  for (const Tensor* t : operands) same = same && equal(t->sizes(), shape) && equal(t->strides(), first.strides());
   if (same && first.is_non_overlapping_and_dense()) return empty_strided(shape, first.strides(), dtype);
   DimVector perm(n);
   for (int64_t i = 0; i < n; ++i) perm[i] = n - 1 - i;
@@ -215,6 +217,7 @@ void check_cpu(const char* operation, const Tensor& t) {
 void resize_output(const Tensor& out, IntSpan shape) {
   layout::check_not_read_only(out);
   if (equal(out.sizes(), shape)) return;
+  autograd::check_inplace(out);
   if (out.numel() != 0) {
     Message m;
     m << "An output with one or more elements was resized since it had shape " << out.sizes()
@@ -269,8 +272,9 @@ void check_inplace_result(const char* operation, const Tensor& self, IntSpan sha
 
 void check_no_partial_overlap(const Tensor& out, const Tensor& input) {
   if (layout::overlap(out, input) == layout::Overlap::Partial)
-    fail("unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-         "location. Please clone() the tensor before performing the operation.");
+    fail(
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+        "location. Please clone() the tensor before performing the operation.");
 }
 
 Tensor unary(UnaryOp op, const Tensor& self, Target target) {
@@ -279,16 +283,20 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
   const DType result_dtype = promote(in.promotion, own);
   // The kernel reads this type and writes that one.
   const DType reads = kernel_dtype(in.promotion == Promotion::Float ? result_dtype : own);
-  const DType writes = in.promotion == Promotion::Bool ? DType::Bool : in.promotion == Promotion::Real ? to_real(reads) : reads;
-  const cpu::Loop loop =
-      static_cast<int>(reads) < kNumComputeDTypes ? cpu::elementwise().unary[static_cast<int>(op)][static_cast<int>(reads)] : nullptr;
+  const DType writes = in.promotion == Promotion::Bool   ? DType::Bool
+                       : in.promotion == Promotion::Real ? to_real(reads)
+                                                         : reads;
+  const cpu::Loop loop = static_cast<int>(reads) < kNumComputeDTypes
+                             ? cpu::elementwise().unary[static_cast<int>(op)][static_cast<int>(reads)]
+                             : nullptr;
   if (!loop) [[unlikely]] {
     if (op == UnaryOp::Square && own == DType::Bool) return binary(BinaryOp::Pow, self, Operand(2), target);
     if (op == UnaryOp::Neg && own == DType::Bool)
-      fail("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
-           "`~` or `logical_not()` operator instead.");
-    if (op == UnaryOp::Positive && own == DType::Bool)
-      fail("The `+` operator, on a bool tensor is not supported.");
+      fail(
+          "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
+          "`~` or `logical_not()` operator instead.");
+    if (op == UnaryOp::Relu && own == DType::Bool) fail("Boolean inputs not supported for relu");
+    if (op == UnaryOp::Positive && own == DType::Bool) fail("The `+` operator, on a bool tensor is not supported.");
     if (op == UnaryOp::Sign && is_complex(own))
       fail<NotImplementedError>(
           "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
@@ -301,7 +309,8 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
   Tensor saved, out;
   switch (target.kind) {
     case Target::Kind::Fresh:
-      out = self.is_contiguous() ? empty(self.sizes(), result_dtype) : empty_like_operands(self.sizes(), result_dtype, {&self});
+      out = self.is_contiguous() ? empty(self.sizes(), result_dtype)
+                                 : empty_like_operands(self.sizes(), result_dtype, {&self});
       saved = self;
       break;
     case Target::Kind::InPlace:
@@ -325,7 +334,8 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
     const cpu::LoopArg args[2] = {cpu::LoopArg(out, writes), cpu::LoopArg(self, reads)};
     cpu::run_loop(loop, nullptr, self.sizes(), args, 2);
   }
-  if (target.kind != Target::Kind::Fresh) out.bump_version(target.kind == Target::Kind::InPlace ? in.inplace_name : in.name);
+  if (target.kind != Target::Kind::Fresh)
+    out.bump_version(target.kind == Target::Kind::InPlace ? in.inplace_name : in.name);
   if (record && target.kind != Target::Kind::Out) {
     auto* node = new UnaryNode(op);
     auto owner = Ref<Node>::adopt(node);
@@ -344,13 +354,17 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
 namespace {
 
 void check_binary(BinaryOp op, const Operand& a, const Operand& b, DType common, const Scalar& alpha) {
-  auto is_bool = [](const Operand& o) { return o.is_tensor() ? o.tensor().dtype() == DType::Bool : o.number().is_bool(); };
+  auto is_bool = [](const Operand& o) {
+    return o.is_tensor() ? o.tensor().dtype() == DType::Bool : o.number().is_bool();
+  };
   if (op == BinaryOp::Sub && (is_bool(a) || is_bool(b))) {
     if (is_bool(a) && is_bool(b))
-      fail("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
-           "operator instead.");
-    fail("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
-         "the `~` or `logical_not()` operator instead.");
+      fail(
+          "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+          "operator instead.");
+    fail(
+        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+        "the `~` or `logical_not()` operator instead.");
   }
   if (op == BinaryOp::Add || op == BinaryOp::Sub) {
     if (alpha.is_bool() && common != DType::Bool) fail("Boolean alpha only supported for Boolean results.");
@@ -371,6 +385,19 @@ void check_binary(BinaryOp op, const Operand& a, const Operand& b, DType common,
   }
 }
 
+[[noreturn, gnu::cold]] void fail_binary_dtype(BinaryOp op, const Tensor* a, const Tensor* b, Target target,
+                                               DType dtype) {
+  // Shapes that do not fit are told first, as in torch.
+  if (a && b) {
+    const DimVector shape = layout::broadcast_shapes(a->sizes(), b->sizes());
+    if (target.kind == Target::Kind::InPlace) check_inplace_result(info(op).name, *a, shape, a->dtype());
+  }
+  const bool extreme =
+      op == BinaryOp::Maximum || op == BinaryOp::Minimum || op == BinaryOp::Fmax || op == BinaryOp::Fmin;
+  if (extreme && is_complex(dtype)) fail(info(op).name, " not implemented for complex tensors.");
+  fail_dtype(info(op).name, dtype);
+}
+
 }  // namespace
 
 Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, const Scalar& alpha) {
@@ -385,14 +412,14 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   const DType reads = modular(op) ? signed_twin(kernel_dtype(computed)) : kernel_dtype(computed);
   const DType writes = in.promotion == Promotion::Bool ? DType::Bool : reads;
   const cpu::ElementwiseTable& table = cpu::elementwise();
-  cpu::Loop loop =
-      static_cast<int>(reads) < kNumComputeDTypes ? table.binary[static_cast<int>(op)][static_cast<int>(reads)] : nullptr;
+  cpu::Loop loop = static_cast<int>(reads) < kNumComputeDTypes
+                       ? table.binary[static_cast<int>(op)][static_cast<int>(reads)]
+                       : nullptr;
   const bool one_dtype = ta && tb && ta->dtype() == tb->dtype();
   if (!plain_alpha || is_integral(common, true) || !loop || (op == BinaryOp::Sub && !one_dtype)) [[unlikely]]
     check_binary(op, a, b, common, alpha);
-  if (!loop) [[unlikely]]
-    fail_dtype(in.name, computed);
-  if (in.promotion == Promotion::Integral && !is_integral(common, true)) fail_dtype(in.name, common);
+  if (!loop || (in.promotion == Promotion::Integral && !is_integral(common, true))) [[unlikely]]
+    fail_binary_dtype(op, ta, tb, target, loop ? common : computed);
   if (ta) check_cpu(in.name, *ta);
   if (tb) check_cpu(in.name, *tb);
   if (ta && tb) check_same_device(in.name, *ta, *tb);
@@ -440,7 +467,8 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
 
   const BinaryRule& r = rule(op);
   // Bit 0: the gradient of a is wanted, bit 1: that of b.
-  const uint8_t wanted = !r.derivative ? 0 : (ta && autograd::needs(*ta) ? 1 : 0) | (tb && autograd::needs(*tb) ? 2 : 0);
+  const uint8_t wanted =
+      !r.derivative ? 0 : (ta && autograd::needs(*ta) ? 1 : 0) | (tb && autograd::needs(*tb) ? 2 : 0);
   const bool record = wanted != 0;
   Tensor out, old;
   bool b_changes = false;  // b is the memory that is written
@@ -488,7 +516,8 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
                                            : cpu::LoopArg(number[1], reads)};
     cpu::run_loop(loop, params, shape, args, 3);
   }
-  if (target.kind != Target::Kind::Fresh) out.bump_version(target.kind == Target::Kind::InPlace ? in.inplace_name : in.name);
+  if (target.kind != Target::Kind::Fresh)
+    out.bump_version(target.kind == Target::Kind::InPlace ? in.inplace_name : in.name);
   if (record && target.kind != Target::Kind::Out) {
     auto* node = new BinaryNode(op, alpha);
     auto owner = Ref<Node>::adopt(node);
@@ -512,25 +541,25 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
 }
 
 // ---- the public functions of the table
-#define RL_UNARY(Name, function, node, promotion, derivative)                            \
-  Tensor function(const Tensor& self) { return unary(UnaryOp::Name, self); }             \
-  const Tensor& function##_(const Tensor& self) {                                        \
-    unary(UnaryOp::Name, self, {Target::Kind::InPlace, &self});                          \
-    return self;                                                                         \
-  }                                                                                      \
-  const Tensor& function##_out(const Tensor& out, const Tensor& self) {                  \
-    unary(UnaryOp::Name, self, {Target::Kind::Out, &out});                               \
-    return out;                                                                          \
+#define RL_UNARY(Name, function, node, promotion, derivative)                \
+  Tensor function(const Tensor& self) { return unary(UnaryOp::Name, self); } \
+  const Tensor& function##_(const Tensor& self) {                            \
+    unary(UnaryOp::Name, self, {Target::Kind::InPlace, &self});              \
+    return self;                                                             \
+  }                                                                          \
+  const Tensor& function##_out(const Tensor& out, const Tensor& self) {      \
+    unary(UnaryOp::Name, self, {Target::Kind::Out, &out});                   \
+    return out;                                                              \
   }
-#define RL_BINARY(Name, function, node, promotion, derivative)                                              \
+#define RL_BINARY(Name, function, node, promotion, derivative)                                               \
   Tensor function(const Operand& self, const Operand& other) { return binary(BinaryOp::Name, self, other); } \
-  const Tensor& function##_(const Tensor& self, const Operand& other) {                                     \
-    binary(BinaryOp::Name, self, other, {Target::Kind::InPlace, &self});                                    \
-    return self;                                                                                            \
-  }                                                                                                         \
-  const Tensor& function##_out(const Tensor& out, const Operand& self, const Operand& other) {              \
-    binary(BinaryOp::Name, self, other, {Target::Kind::Out, &out});                                         \
-    return out;                                                                                             \
+  const Tensor& function##_(const Tensor& self, const Operand& other) {                                      \
+    binary(BinaryOp::Name, self, other, {Target::Kind::InPlace, &self});                                     \
+    return self;                                                                                             \
+  }                                                                                                          \
+  const Tensor& function##_out(const Tensor& out, const Operand& self, const Operand& other) {               \
+    binary(BinaryOp::Name, self, other, {Target::Kind::Out, &out});                                          \
+    return out;                                                                                              \
   }
 #include "rushlight/elementwise.def"
 
@@ -559,10 +588,9 @@ void store_inplace(const char* operation, const Tensor& self, const Tensor& resu
 }
 
 Tensor isclose(const Tensor& self, const Tensor& other, double rtol, double atol, bool equal_nan) {
-  if (self.dtype() != other.dtype())
-    fail("torch.isclose(): ", self.dtype(), " did not match ", other.dtype());
-  if (rtol < 0) fail("rtol must be greater than or equal to zero, but got ", rtol);
-  if (atol < 0) fail("atol must be greater than or equal to zero, but got ", atol);
+  if (self.dtype() != other.dtype()) fail("torch.isclose(): ", self.dtype(), " did not match ", other.dtype());
+  if (!(rtol >= 0)) fail("rtol must be greater than or equal to zero, but got ", rtol);
+  if (!(atol >= 0)) fail("atol must be greater than or equal to zero, but got ", atol);
   NoGradGuard no_grad;
   Tensor close = eq(self, other);
   if (is_differentiable(self.dtype())) {

@@ -62,7 +62,7 @@ void inplace_by_copy(const char* operation, const Tensor& self, F&& f) {
 
 // ---- derivatives (elementwise_grad.cpp)
 struct UnaryRule {
-  bool input, result;  // what is saved
+  bool input, result;                                                          // what is saved
   Tensor (*derivative)(const Tensor& grad, const Tensor& x, const Tensor& y);  // null: not differentiable
 };
 struct BinaryGrad {

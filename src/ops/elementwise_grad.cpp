@@ -26,12 +26,12 @@ constexpr UnaryRule Positive{false, false, [](T g, T, T) { return g; }};
 constexpr UnaryRule Conj{false, false, [](T g, T, T) { return conj(g); }};
 constexpr UnaryRule Abs{true, false, [](T g, T x, T) { return mul(g, sgn(x)); }};
 constexpr UnaryRule Sgn{true, true, [](T g, T x, T y) {
-  if (!is_complex(x.dtype())) return zeros_of(g);
-  // (g - Re(g conj(y)) y) / |x|, 0 at the origin
-  const Tensor m = abs(x);
-  const Tensor d = div(sub(g, mul(real(mul(g, conj(y))), y)), m);
-  return where(eq(m, 0), zeros_of(d), d);
-}};
+                          if (!is_complex(x.dtype())) return zeros_of(g);
+                          // (g - Re(g conj(y)) y) / |x|, 0 at the origin
+                          const Tensor m = abs(x);
+                          const Tensor d = div(sub(g, mul(real(mul(g, conj(y))), y)), m);
+                          return where(eq(m, 0), zeros_of(d), d);
+                        }};
 constexpr UnaryRule Square{true, false, [](T g, T x, T) { return chain(g, mul(x, 2)); }};
 constexpr UnaryRule Reciprocal{false, true, [](T g, T, T y) { return neg(chain(g, mul(y, y))); }};
 constexpr UnaryRule Sqrt{false, true, [](T g, T, T y) { return div(g, mul(conj(y), 2)); }};
@@ -53,17 +53,13 @@ constexpr UnaryRule Sinh{true, false, [](T g, T x, T) { return chain(g, cosh(x))
 constexpr UnaryRule Cosh{true, false, [](T g, T x, T) { return chain(g, sinh(x)); }};
 constexpr UnaryRule Tanh{false, true, [](T g, T, T y) { return chain(g, rsub(mul(y, y), 1)); }};
 constexpr UnaryRule Asinh{true, false, [](T g, T x, T) { return mul(g, rsqrt(conj(add(mul(x, x), 1)))); }};
-constexpr UnaryRule Acosh{true, false, [](T g, T x, T) {
-  return chain(g, mul(rsqrt(sub(x, 1)), rsqrt(add(x, 1))));
-}};
+constexpr UnaryRule Acosh{true, false, [](T g, T x, T) { return chain(g, mul(rsqrt(sub(x, 1)), rsqrt(add(x, 1)))); }};
 constexpr UnaryRule Atanh{true, false, [](T g, T x, T) { return div(g, conj(rsub(mul(x, x), 1))); }};
 constexpr UnaryRule Sigmoid{false, true, [](T g, T, T y) { return chain(g, mul(rsub(y, 1), y)); }};
-constexpr UnaryRule Erf{true, false, [](T g, T x, T) {
-  return mul(mul(exp(neg(mul(x, x))), 2 * std::numbers::inv_sqrtpi), g);
-}};
-constexpr UnaryRule Erfc{true, false, [](T g, T x, T) {
-  return mul(mul(exp(neg(mul(x, x))), -2 * std::numbers::inv_sqrtpi), g);
-}};
+constexpr UnaryRule Erf{true, false,
+                        [](T g, T x, T) { return mul(mul(exp(neg(mul(x, x))), 2 * std::numbers::inv_sqrtpi), g); }};
+constexpr UnaryRule Erfc{true, false,
+                         [](T g, T x, T) { return mul(mul(exp(neg(mul(x, x))), -2 * std::numbers::inv_sqrtpi), g); }};
 constexpr UnaryRule Relu{false, true, [](T g, T, T y) { return masked_fill(g, le(y, 0), 0); }};
 constexpr UnaryRule Deg2rad{false, false, [](T g, T, T) { return mul(g, std::numbers::pi / 180); }};
 constexpr UnaryRule Rad2deg{false, false, [](T g, T, T) { return mul(g, 180 / std::numbers::pi); }};
@@ -125,9 +121,8 @@ void pow_rule(BinaryGrad& g) {
         const Tensor d = mul(g.grad, conj(mul(g.result, -INFINITY)));
         g.grad_b = is_complex(g.result.dtype()) ? zeros_of(d) : where(ge(g.b, 0), zeros_of(d), d);
       } else {
-        const Scalar l = base.is_complex() || (is_complex(g.result.dtype()))
-                             ? Scalar(std::log(base.to_complex()))
-                             : Scalar(std::log(base.to_double()));
+        const Scalar l = base.is_complex() || (is_complex(g.result.dtype())) ? Scalar(std::log(base.to_complex()))
+                                                                             : Scalar(std::log(base.to_double()));
         g.grad_b = mul(g.grad, conj(mul(g.result, l)));
       }
     } else {
@@ -144,58 +139,58 @@ constexpr uint8_t kForA = 1, kForB = 2;
 
 constexpr BinaryRule None{0, 0, 0, nullptr};
 constexpr BinaryRule Zero2{0, 0, 0, [](BinaryGrad& g) {
-  if (g.wants_a) g.grad_a = zeros_of(g.grad);
-  if (g.wants_b) g.grad_b = zeros_of(g.grad);
-}};
+                             if (g.wants_a) g.grad_a = zeros_of(g.grad);
+                             if (g.wants_b) g.grad_b = zeros_of(g.grad);
+                           }};
 constexpr BinaryRule Add{0, 0, 0, [](BinaryGrad& g) {
-  if (g.wants_a) g.grad_a = g.grad;
-  if (g.wants_b) g.grad_b = scaled(g.grad, g.alpha);
-}};
+                           if (g.wants_a) g.grad_a = g.grad;
+                           if (g.wants_b) g.grad_b = scaled(g.grad, g.alpha);
+                         }};
 constexpr BinaryRule Sub{0, 0, 0, [](BinaryGrad& g) {
-  if (g.wants_a) g.grad_a = g.grad;
-  if (g.wants_b) g.grad_b = scaled(neg(g.grad), g.alpha);
-}};
+                           if (g.wants_a) g.grad_a = g.grad;
+                           if (g.wants_b) g.grad_b = scaled(neg(g.grad), g.alpha);
+                         }};
 constexpr BinaryRule Mul{kForB, kForA, 0, [](BinaryGrad& g) {
-  if (g.wants_a) g.grad_a = times_conj(g.grad, g.b);
-  if (g.wants_b) g.grad_b = times_conj(g.grad, g.a);
-}};
+                           if (g.wants_a) g.grad_a = times_conj(g.grad, g.b);
+                           if (g.wants_b) g.grad_b = times_conj(g.grad, g.a);
+                         }};
 constexpr BinaryRule Div{kForB, kForA | kForB, 0, [](BinaryGrad& g) {
-  if (g.wants_a) g.grad_a = over_conj(g.grad, g.b);
-  if (g.wants_b) g.grad_b = neg(mul(g.grad, conj(div(div(g.a, g.b), g.b))));
-}};
+                           if (g.wants_a) g.grad_a = over_conj(g.grad, g.b);
+                           if (g.wants_b) g.grad_b = neg(mul(g.grad, conj(div(div(g.a, g.b), g.b))));
+                         }};
 constexpr BinaryRule Remainder{kForB, kForB, 0, [](BinaryGrad& g) {
-  if (g.wants_a) g.grad_a = g.grad;
-  if (g.wants_b) g.grad_b = neg(mul(g.grad, div(g.a, g.b, "floor")));
-}};
+                                 if (g.wants_a) g.grad_a = g.grad;
+                                 if (g.wants_b) g.grad_b = neg(mul(g.grad, div(g.a, g.b, "floor")));
+                               }};
 constexpr BinaryRule Fmod{kForB, kForB, 0, [](BinaryGrad& g) {
-  if (g.wants_a) g.grad_a = g.grad;
-  if (g.wants_b) g.grad_b = neg(mul(g.grad, div(g.a, g.b, "trunc")));
-}};
+                            if (g.wants_a) g.grad_a = g.grad;
+                            if (g.wants_b) g.grad_b = neg(mul(g.grad, div(g.a, g.b, "trunc")));
+                          }};
 constexpr BinaryRule Pow{kForA | kForB, kForA | kForB, kForB, pow_rule};
 constexpr BinaryRule Maximum{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
-  pick(g, [](const Operand& x, const Operand& y) { return gt(x, y); });
-}};
+                               pick(g, [](const Operand& x, const Operand& y) { return gt(x, y); });
+                             }};
 constexpr BinaryRule Minimum{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
-  pick(g, [](const Operand& x, const Operand& y) { return lt(x, y); });
-}};
+                               pick(g, [](const Operand& x, const Operand& y) { return lt(x, y); });
+                             }};
 constexpr BinaryRule Fmax{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
-  // a wins where a >= b or b is NaN
-  const Tensor a_wins = logical_or(ge(g.a, g.b), ne(g.b, g.b));
-  if (g.wants_a) g.grad_a = masked_fill(g.grad, logical_not(a_wins), 0);
-  if (g.wants_b) g.grad_b = masked_fill(g.grad, a_wins, 0);
-}};
+                            // a wins where a >= b or b is NaN
+                            const Tensor a_wins = logical_or(ge(g.a, g.b), ne(g.b, g.b));
+                            if (g.wants_a) g.grad_a = masked_fill(g.grad, logical_not(a_wins), 0);
+                            if (g.wants_b) g.grad_b = masked_fill(g.grad, a_wins, 0);
+                          }};
 constexpr BinaryRule Fmin{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
-  const Tensor a_wins = logical_or(le(g.a, g.b), ne(g.b, g.b));
-  if (g.wants_a) g.grad_a = masked_fill(g.grad, logical_not(a_wins), 0);
-  if (g.wants_b) g.grad_b = masked_fill(g.grad, a_wins, 0);
-}};
+                            const Tensor a_wins = logical_or(le(g.a, g.b), ne(g.b, g.b));
+                            if (g.wants_a) g.grad_a = masked_fill(g.grad, logical_not(a_wins), 0);
+                            if (g.wants_b) g.grad_b = masked_fill(g.grad, a_wins, 0);
+                          }};
 constexpr BinaryRule Atan2{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
-  const Tensor squares = add(mul(g.a, g.a), mul(g.b, g.b));
-  Tensor scale = div(g.grad, squares);
-  scale = masked_fill(scale, eq(squares, 0), 0);
-  if (g.wants_a) g.grad_a = mul(scale, g.b);
-  if (g.wants_b) g.grad_b = neg(mul(scale, g.a));
-}};
+                             const Tensor squares = add(mul(g.a, g.a), mul(g.b, g.b));
+                             Tensor scale = div(g.grad, squares);
+                             scale = masked_fill(scale, eq(squares, 0), 0);
+                             if (g.wants_a) g.grad_a = mul(scale, g.b);
+                             if (g.wants_b) g.grad_b = neg(mul(scale, g.a));
+                           }};
 
 }  // namespace binary_rules
 

@@ -1,7 +1,7 @@
 // Joining tensors: cat and stack.
-#include "cpu/loop_plan.h"
 #include <algorithm>
 #include <cstring>
+#include "cpu/loop_plan.h"
 
 #include "core/thread_pool.h"
 #include "ops/index.h"

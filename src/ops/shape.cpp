@@ -49,8 +49,9 @@ Tensor view(const Tensor& self, IntSpan shape) {
   auto strides = self.is_contiguous() && self.numel() ? layout::contiguous_strides(sizes)
                                                       : layout::view_strides(self.sizes(), self.strides(), sizes);
   if (!strides)
-    fail("view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-         "contiguous subspaces). Use .reshape(...) instead.");
+    fail(
+        "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+        "contiguous subspaces). Use .reshape(...) instead.");
   return view_op("ViewBackward0", self, {sizes, *strides, self.storage_offset()},
                  [from = sizes_of(self)](Grads& g) { g[0] = reshape(g.grad(), from); });
 }
@@ -64,8 +65,8 @@ Tensor view_dtype(const Tensor& self, DType dtype) {
       fail("self.dim() cannot be 0 to view ", self.dtype(), " as ", dtype, " (different element sizes)");
     int64_t& last = g.sizes[self.dim() - 1];
     if (g.strides[self.dim() - 1] != 1)
-      fail("self.stride(-1) must be 1 to view ", self.dtype(), " as ", dtype,
-           " (different element sizes), but got ", g.strides[self.dim() - 1]);
+      fail("self.stride(-1) must be 1 to view ", self.dtype(), " as ", dtype, " (different element sizes), but got ",
+           g.strides[self.dim() - 1]);
     if (from > to) {
       const int64_t ratio = from / to;
       if (__builtin_mul_overflow(last, ratio, &last)) fail("view(dtype): size overflows");
@@ -120,7 +121,8 @@ Tensor flatten(const Tensor& self, int64_t start_dim, int64_t end_dim) {
   if (self.dim() == 0) return reshape(self, DimVector{1});
   if (a == b) return self;
   DimVector shape;
-  const int64_t run = layout::checked_numel(self.sizes().subspan(static_cast<size_t>(a), static_cast<size_t>(b - a + 1)));
+  const int64_t run =
+      layout::checked_numel(self.sizes().subspan(static_cast<size_t>(a), static_cast<size_t>(b - a + 1)));
   for (int64_t i = 0; i < a; ++i) shape.push_back(self.sizes()[i]);
   shape.push_back(run);
   for (int64_t i = b + 1; i < self.dim(); ++i) shape.push_back(self.sizes()[i]);
@@ -179,8 +181,7 @@ Tensor numpy_T(const Tensor& self) {
 }
 
 Tensor matrix_T(const Tensor& self) {
-  if (self.dim() == 1)
-    fail("tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.");
+  if (self.dim() == 1) fail("tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.");
   if (self.dim() == 0) fail("tensor.mT is only supported on matrices or batches of matrices. Got 0-D tensor.");
   return transpose(self, -2, -1);
 }
@@ -195,8 +196,10 @@ Tensor permute(const Tensor& self, IntSpan dims) {
 
 Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination) {
   if (source.size() != destination.size())
-    fail("movedim: Invalid source or destination dims: source (", source, " dims) should contain the same number of "
-         "dims as destination (", destination, " dims)");
+    fail("movedim: Invalid source or destination dims: source (", source,
+         " dims) should contain the same number of "
+         "dims as destination (",
+         destination, " dims)");
   layout::dim_set(source, self.dim(), "movedim: repeated dim in `source`:");
   layout::dim_set(destination, self.dim(), "movedim: repeated dim in `destination`:");
   if (self.dim() == 0) return alias(self);
@@ -228,8 +231,7 @@ Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) {
   if (start < -size || start > size)
     fail<IndexError>("start out of range (expected to be in range of [", -size, ", ", size, "], but got ", start, ")");
   if (start < 0) start += size;
-  if (start > size - length)
-    fail("start (", start, ") + length (", length, ") exceeds dimension size (", size, ").");
+  if (start > size - length) fail("start (", start, ") + length (", length, ") exceeds dimension size (", size, ").");
   return slice(self, d, start, start + length, 1);
 }
 
@@ -273,10 +275,9 @@ Tensor as_strided(const Tensor& self, IntSpan sizes, IntSpan strides, OptInt sto
   const int64_t offset = storage_offset.value_or(self.storage_offset());
   layout::check_bounds("as_strided", sizes, strides, offset, self.item_size(), self.storage()->nbytes());
   const Geometry geometry{sizes, strides, offset};
-  return view_op("AsStridedBackward0", self, geometry,
-                 [base = layout::geometry_of(self), geometry](Grads& g) {
-                   g[0] = as_strided_backward(g.grad(), base, geometry);
-                 });
+  return view_op("AsStridedBackward0", self, geometry, [base = layout::geometry_of(self), geometry](Grads& g) {
+    g[0] = as_strided_backward(g.grad(), base, geometry);
+  });
 }
 
 Tensor as_strided_backward(const Tensor& grad, const Geometry& base, const Geometry& view) {
@@ -362,8 +363,7 @@ TensorList split_with_sizes(const Tensor& self, IntSpan sizes, int64_t dim) {
   const int64_t d = wrap_dim(dim, self.dim()), size = self.sizes()[d];
   int64_t total = 0;
   for (int64_t s : sizes) {
-    if (s < 0)
-      fail("split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", sizes);
+    if (s < 0) fail("split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", sizes);
     if (__builtin_add_overflow(total, s, &total)) fail("split_with_sizes: sum of split_sizes overflows");
   }
   if (total != size)
@@ -434,8 +434,7 @@ Tensor view_as_real(const Tensor& self) {
   Tensor r = make_view(self, g);
   r.impl()->dtype = to_real(self.dtype());
   if (autograd::needs(self))
-    autograd::record("ViewAsRealBackward0", r, {&self},
-                     [](Grads& g) { g[0] = view_as_complex(contiguous(g.grad())); });
+    autograd::record("ViewAsRealBackward0", r, {&self}, [](Grads& g) { g[0] = view_as_complex(contiguous(g.grad())); });
   return r;
 }
 

@@ -279,7 +279,14 @@ def test_clamp_by_a_complex_number(bound):
     (lambda: torch.zeros(2).lerp(torch.zeros(2, dtype=torch.float64), 0.5), RuntimeError),
     (lambda: torch.normal(torch.zeros(2), torch.tensor([1.0, -1.0])), RuntimeError),
     (lambda: torch.normal(0.0, torch.tensor([1.0, math.nan])), RuntimeError),
-    (lambda: torch.equal(torch.zeros(2), torch.zeros(2, dtype=torch.int64)), RuntimeError)])
+    (lambda: torch.equal(torch.zeros(2), torch.zeros(2, dtype=torch.int64)), RuntimeError),
+    (lambda: torch.maximum(torch.tensor([1j]), torch.tensor([1j])), RuntimeError),
+    (lambda: torch.relu(torch.tensor([True])), RuntimeError),
+    (lambda: torch.zeros(2, dtype=torch.int64).exponential_(), RuntimeError),
+    (lambda: torch.isclose(torch.zeros(2), torch.zeros(2), atol=math.nan), RuntimeError),
+    (lambda: torch.zeros(2) & torch.zeros(2), NotImplementedError),
+    (lambda: torch.zeros(2) & torch.zeros(3), RuntimeError),
+    (lambda: torch.device("cpu:" + "9" * 1000), RuntimeError)])
 def test_what_torch_refuses(call, error):
     """The type of torch's exception."""
     with pytest.raises(error):
@@ -289,6 +296,19 @@ def test_what_torch_refuses(call, error):
 def test_equal_looks_at_shapes_first():
     """Tensors of different shapes are unequal, whatever their dtypes."""
     assert not torch.equal(torch.zeros(2), torch.zeros(3, dtype=torch.int64))
+
+
+def test_size_numel_is_exact():
+    """A Size may hold any integers: their product is a Python integer."""
+    assert torch.Size([2**62, 4]).numel() == 2**64 and torch.Size([2**70]).numel() == 2**70
+
+
+def test_sizes_of_empty_tensors():
+    """The other sizes of an empty tensor may multiply to more than int64 holds."""
+    t = torch.zeros(2**50, 2**50, 0)
+    assert t.sum() == 0 and t.sum(0).shape == (2**50, 0) and (t + 1).shape == t.shape
+    with pytest.raises(RuntimeError, match="overflow"):
+        t.sum(2)
 
 
 # ---- the end of a process
