@@ -14,7 +14,6 @@ from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
-
 import rushlight as torch
 
 Data = namedtuple("Data", "train_x train_y test_x test_y")

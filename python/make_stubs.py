@@ -15,9 +15,7 @@ from nanobind.stubgen import StubGen
 UNARY = ("__neg__", "__pos__", "__abs__", "__invert__")
 BINARY = [
     f"__{prefix}{name}__"
-    for name in (
-        "add sub mul truediv floordiv mod pow and or xor lshift rshift matmul".split()
-    )
+    for name in ("add sub mul truediv floordiv mod pow and or xor lshift rshift matmul".split())
     for prefix in ("", "r", "i")
 ]
 COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")

@@ -52,7 +52,9 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   if ((flags & PyBUF_WRITABLE) && read_only) return fail_view("the memory of this tensor is read-only");
   auto* v = new View{t.storage(), DimVector(t.sizes()), DimVector(t.strides())};
   pin(*t.storage());
-  for (int64_t& s : v->strides) s *= t.item_size();
+  // Strides that are never followed may be any.
+  for (int64_t& s : v->strides)
+    if (__builtin_mul_overflow(s, t.item_size(), &s)) s = t.item_size();
   static char nothing[16];
   view->buf = t.numel() ? t.data() : nothing;
   view->len = t.nbytes();
@@ -113,7 +115,7 @@ PyObject* number(DType dtype, const char* at) {
 
 PyObject* list_of(const char* at, IntSpan sizes, IntSpan strides, DType dtype, int64_t size) {
   Owned list(PyList_New(static_cast<Py_ssize_t>(sizes[0])));
-  const int64_t step = strides[0] * size;
+  const int64_t step = sizes[0] > 1 ? strides[0] * size : 0;  // the stride of a lone element may be any
   for (int64_t i = 0; i < sizes[0]; ++i) {
     PyObject* item =
         sizes.size() == 1 ? number(dtype, at) : list_of(at, sizes.subspan(1), strides.subspan(1), dtype, size);

@@ -131,6 +131,13 @@ void register_methods() {
       },
       kMethod);
   def(
+      "__complex__(Tensor self) -> complex",
+      [](Args& a) {
+        const std::complex<double> value = item(a.tensor(0)).to_complex();
+        return check_object(PyComplex_FromDoubles(value.real(), value.imag()));
+      },
+      kMethod);
+  def(
       "__format__(Tensor self, str format_spec) -> str",
       [](Args& a) {
         Owned m(PyImport_ImportModule("rushlight._tensor_str"));

@@ -245,7 +245,8 @@ PyObject* to_numpy(const Tensor& t) {
   DimVector strides;
   if (!t.is_contiguous()) {
     strides.resize(n);
-    for (int i = 0; i < n; ++i) strides[i] = t.strides()[i] * t.item_size();
+    for (int i = 0; i < n; ++i)
+      if (__builtin_mul_overflow(t.strides()[i], t.item_size(), &strides[i])) strides[i] = t.item_size();
   }
   static char nothing[16];
   char* data = t.numel() ? t.data() : nothing;

@@ -4,14 +4,15 @@ from . import _C as _C
 from . import autograd as autograd
 from . import cuda as cuda
 from . import fft as fft
+from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as random
 from . import storage as storage
 from . import utils as utils
 from ._C import *
-from ._C import _nn as _nn
 from ._C import Tensor as Tensor
+from ._C import _nn as _nn
 from ._functional import broadcast_shapes as broadcast_shapes
 from ._functional import broadcast_tensors as broadcast_tensors
 from ._functional import fork_rng as fork_rng

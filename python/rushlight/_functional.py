@@ -22,9 +22,7 @@ def broadcast_shapes(*shapes: int | tuple[int, ...]) -> _C.Size:
     for shape in sizes:
         for i in range(-1, -len(shape) - 1, -1):
             if shape[i] < 0:
-                raise RuntimeError(
-                    f"Trying to create tensor with negative dimension ({shape[i]}): ({shape[i]})"
-                )
+                raise RuntimeError(f"Trying to create tensor with negative dimension ({shape[i]}): ({shape[i]})")
             if shape[i] == 1 or shape[i] == result[i]:
                 continue
             if result[i] != 1:

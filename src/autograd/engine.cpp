@@ -286,14 +286,23 @@ namespace autograd {
 
 namespace {
 
+// A hook that calls backward() nests on the stack of its thread, which is half a MiB on some systems.
+constexpr int kMaxNested = 100;
+thread_local int g_nested = 0;
+
 class EngineLock {
  public:
   EngineLock() {
+    if (g_nested >= kMaxNested) fail("backward() called itself through hooks more than ", kMaxNested, " levels deep");
+    ++g_nested;
     if (g_engine_mutex.try_lock()) return;
     cpu::BlockingRegion region(true);  // never wait for the mutex with the interpreter's lock in hand
     g_engine_mutex.lock();
   }
-  ~EngineLock() { g_engine_mutex.unlock(); }
+  ~EngineLock() {
+    --g_nested;
+    g_engine_mutex.unlock();
+  }
 };
 
 // The edge and first gradient of every root.

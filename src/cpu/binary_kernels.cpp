@@ -9,16 +9,6 @@ namespace {
 template <class T>
 inline constexpr bool kIsFloat = std::is_floating_point_v<T>;
 
-// Complex arithmetic without the NaN recovery of std::complex, which no loop over it could vectorise.
-template <class R>
-struct Complex {
-  R re, im;
-};
-template <class T>
-inline constexpr bool kIsComplex = false;
-template <class R>
-inline constexpr bool kIsComplex<Complex<R>> = true;
-
 // Integers wrap: arithmetic on the unsigned type of at least the same width.
 template <class T>
 using Wrap = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;

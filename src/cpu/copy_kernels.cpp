@@ -10,17 +10,9 @@
 namespace rushlight::cpu::RL_ISA {
 namespace {
 
-template <class R>
-struct Complex {
-  R re, im;
-};
 struct Bytes16 {
   uint64_t low, high;
 };
-template <class T>
-inline constexpr bool kIsComplex = false;
-template <class R>
-inline constexpr bool kIsComplex<Complex<R>> = true;
 template <class T>
 inline constexpr bool kIsHalf = std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>;
 

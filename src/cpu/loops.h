@@ -11,6 +11,16 @@ RL_INLINE T& at(char* base, int64_t byte) {
   return *reinterpret_cast<T*>(base + byte);
 }
 
+// Complex numbers without the NaN recovery of std::complex, which no loop over it could vectorise.
+template <class R>
+struct Complex {
+  R re, im;
+};
+template <class T>
+inline constexpr bool kIsComplex = false;
+template <class R>
+inline constexpr bool kIsComplex<Complex<R>> = true;
+
 // out[i] = f(a[i]); f on scalars, simple enough for the compiler to vectorise.
 template <class Out, class In, class F>
 RL_INLINE void unary_loop(char* const* data, const int64_t* strides, int64_t n, F f) {

@@ -66,11 +66,13 @@ struct ReduceTable {
 
 const ReduceTable& reductions();
 
-#define RL_DECLARE_FILL(isa)       \
-  namespace isa {                  \
-  void fill_reduce(ReduceTable&);  \
-  void fill_softmax(ReduceTable&); \
-  void fill_scan(ReduceTable&);    \
+#define RL_DECLARE_FILL(isa)              \
+  namespace isa {                         \
+  void fill_reduce(ReduceTable&);         \
+  void fill_reduce_arg(ReduceTable&);     \
+  void fill_reduce_moments(ReduceTable&); \
+  void fill_softmax(ReduceTable&);        \
+  void fill_scan(ReduceTable&);           \
   }
 RL_DECLARE_FILL(generic)
 RL_DECLARE_FILL(v2)

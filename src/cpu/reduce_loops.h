@@ -1,4 +1,4 @@
-// What reductions and softmax share per instruction set: sums and extremes of contiguous runs.
+// What reductions, scans and softmax share per instruction set: sums and extremes of contiguous runs.
 #pragma once
 
 #include <type_traits>
@@ -78,6 +78,18 @@ RL_INLINE void widen_run(float* to, const H* from, int64_t n) {
   for (; i < n; ++i) to[i] = H::to_float(from[i].bits);
 }
 
+// Elements as contiguous values of the computing type.
+template <class T>
+RL_INLINE const ComputeOf<T>* gather_run(ComputeOf<T>* buffer, const char* in, int64_t stride, int64_t n) {
+  if (stride == sizeof(T)) {
+    if constexpr (!kIsHalf<T>) return reinterpret_cast<const ComputeOf<T>*>(in);
+    if constexpr (kIsHalf<T>) widen_run(buffer, reinterpret_cast<const T*>(in), n);
+  } else {
+    for (int64_t i = 0; i < n; ++i) buffer[i] = load_as(*reinterpret_cast<const T*>(in + i * stride));
+  }
+  return buffer;
+}
+
 inline constexpr int kAccumulators = 8;
 // Steps after which the accumulators are emptied into a total, so that rounding errors grow slowly.
 inline constexpr int64_t kCascade = 16;
@@ -137,7 +149,14 @@ struct ProdRun {
   }
 };
 
-// The largest (smallest) of x[0..n), NaN where there is one.
+// The largest (smallest) of x[0..n), NaN where there is one; n >= 1.
+template <bool Largest, class T>
+  requires std::is_integral_v<T>
+RL_INLINE T extreme_run(const T* x, int64_t n) {
+  T a = x[0];
+  for (int64_t i = 1; i < n; ++i) a = (Largest ? a > x[i] : a < x[i]) ? a : x[i];
+  return a;
+}
 template <bool Largest, class T>
 RL_INLINE T extreme_run(const T* x, int64_t n) {
   using V = Vec<T>;

@@ -12,11 +12,13 @@ namespace rushlight::cpu {
 const ReduceTable& reductions() {
   static const ReduceTable table = [] {
     ReduceTable t;
-#define RL_FILL(isa)      \
-  do {                    \
-    isa::fill_reduce(t);  \
-    isa::fill_softmax(t); \
-    isa::fill_scan(t);    \
+#define RL_FILL(isa)             \
+  do {                           \
+    isa::fill_reduce(t);         \
+    isa::fill_reduce_arg(t);     \
+    isa::fill_reduce_moments(t); \
+    isa::fill_softmax(t);        \
+    isa::fill_scan(t);           \
   } while (0)
 #if defined(__x86_64__)
     switch (isa_level()) {

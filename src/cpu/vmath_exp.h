@@ -112,7 +112,7 @@ RL_INLINE Vec<float> tanh_table(Vec<float> x) {
   const Vec<float> d = a - lookup<32>(kTanhTable[0], i);
   Vec<float> r = lookup<32>(kTanhTable[6], i);
   for (int k = 5; k >= 1; --k) r = mad(r, d, lookup<32>(kTanhTable[k], i));
-  return copysign(r, x);
+  return copysign(select(abs(x) > Vec<float>(9.0109f), Vec<float>(1.0f), r), x);  // exactly 1 where it rounds to 1
 }
 #endif
 

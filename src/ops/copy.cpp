@@ -155,6 +155,8 @@ Tensor clamp(const Tensor& self, const OptScalar& min, const OptScalar& max) {
   const DType dtype = result_type({&s, &n});
   if (dtype == DType::Bool) fail<NotImplementedError>("\"clamp\" not implemented for 'Bool'");
   const DType reads = kernel_dtype(dtype);
+  if (static_cast<int>(reads) >= kNumComputeDTypes)
+    fail<NotImplementedError>("\"clamp\" not implemented for '", dtype, "'");
   cpu::ClampParams params{-INFINITY, INFINITY, std::numeric_limits<int64_t>::min(),
                           std::numeric_limits<int64_t>::max()};
   if (is_integral(dtype, false)) {

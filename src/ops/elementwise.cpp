@@ -172,9 +172,6 @@ Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<con
   const Tensor& first = **operands.begin();
   for (const Tensor* t : operands) same = same && equal(t->sizes(), shape) && equal(t->strides(), first.strides());
   if (same && first.is_non_overlapping_and_dense()) return empty_strided(shape, first.strides(), dtype);
-  DimVector perm(n);
-  for (int64_t i = 0; i < n; ++i) perm[i] = n - 1 - i;
-  // 1: dim a lies outside dim b, -1: inside, 0: the operands do not say.
   auto compare = [&](int64_t a, int64_t b) {
     for (const Tensor* t : operands) {
       const int64_t lead = n - t->dim();
@@ -188,25 +185,7 @@ Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<con
     }
     return 0;
   };
-  for (int64_t i = 1; i < n; ++i) {
-    int64_t at = i;
-    for (int64_t j = i - 1; j >= 0; --j) {
-      const int c = compare(perm[j], perm[at]);
-      if (c < 0) break;
-      if (c > 0) {
-        std::swap(perm[j], perm[at]);
-        at = j;
-      }
-    }
-  }
-  DimVector strides(n);
-  int64_t step = 1;
-  for (int64_t i = 0; i < n; ++i) {
-    strides[perm[i]] = step;
-    step *= shape[perm[i]];
-  }
-  if (step == 0) return empty(shape, dtype);
-  return empty_strided(shape, strides, dtype);
+  return empty_in_order(shape, dtype, compare);
 }
 
 void check_cpu(const char* operation, const Tensor& t) {

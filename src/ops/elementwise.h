@@ -1,6 +1,8 @@
 // What the families share around the loop planner: promotion, result allocation, out= and in-place checks.
 #pragma once
 
+#include <utility>
+
 #include "cpu/kernels.h"
 #include "rushlight/autograd.h"
 #include "rushlight/ops.h"
@@ -18,6 +20,32 @@ DType result_type(std::initializer_list<const Operand*> operands);
 
 // An uninitialised tensor of this shape with the dims in the memory order that the operands agree on.
 Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<const Tensor*> operands);
+
+// An uninitialised dense tensor with the dims in the order that compare(a, b) gives: 1 where dim a lies outside dim b,
+// -1 where it lies inside, 0 where nothing decides.
+template <class Compare>
+Tensor empty_in_order(IntSpan shape, DType dtype, Compare compare) {
+  const int64_t n = static_cast<int64_t>(shape.size());
+  DimVector inner_first(n), strides(n);
+  for (int64_t i = 0; i < n; ++i) inner_first[i] = n - 1 - i;
+  for (int64_t i = 1; i < n; ++i) {
+    int64_t at = i;
+    for (int64_t j = i - 1; j >= 0; --j) {
+      const int c = compare(inner_first[j], inner_first[at]);
+      if (c < 0) break;
+      if (c > 0) {
+        std::swap(inner_first[j], inner_first[at]);
+        at = j;
+      }
+    }
+  }
+  int64_t step = 1;
+  for (int64_t d : inner_first) {
+    strides[d] = step;
+    step *= shape[d];
+  }
+  return step == 0 ? empty(shape, dtype) : empty_strided(shape, strides, dtype);
+}
 
 // Checks an out= tensor before anything is written: dtype, device, grad; resizes it to `shape`.
 void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType result,

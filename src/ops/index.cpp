@@ -240,8 +240,6 @@ Tensor allocate_result(const Indexing& x, const Tensor& self) {
   const int64_t n = x.shape.size();
   if (plain || n < 2) return empty(x.shape, self.dtype());
   const int64_t last = x.first + x.index_shape.size();
-  DimVector perm(n);
-  for (int64_t i = 0; i < n; ++i) perm[i] = n - 1 - i;
   auto compare = [&](int64_t a, int64_t b) {
     auto by = [&](int64_t sa, int64_t sb) {
       if (sa == 0 || sb == 0 || x.shape[a] == 1 || x.shape[b] == 1) return 0;
@@ -254,24 +252,7 @@ Tensor allocate_result(const Indexing& x, const Tensor& self) {
       if (const int c = by(s[a - x.first], s[b - x.first])) return c;
     return 0;
   };
-  for (int64_t i = 1; i < n; ++i) {
-    int64_t at = i;
-    for (int64_t j = i - 1; j >= 0; --j) {
-      const int c = compare(perm[j], perm[at]);
-      if (c < 0) break;
-      if (c > 0) {
-        std::swap(perm[j], perm[at]);
-        at = j;
-      }
-    }
-  }
-  DimVector strides(n);
-  int64_t step = 1;
-  for (int64_t i = 0; i < n; ++i) {
-    strides[perm[i]] = step;
-    step *= x.shape[perm[i]];
-  }
-  return step == 0 ? empty(x.shape, self.dtype()) : empty_strided(x.shape, strides, self.dtype());
+  return empty_in_order(x.shape, self.dtype(), compare);
 }
 
 // The offsets as an operand under the shape of the result.

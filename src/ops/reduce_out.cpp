@@ -62,6 +62,7 @@ const Tensor& sum_out(const Tensor& out, const Tensor& self, OptSpan dims, bool 
 }
 const Tensor& mean_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim, OptDType dtype) {
   if (dtype) check_out_dtype(*dtype, out);
+  if (is_differentiable(self.dtype())) check_castable(dtype.value_or(self.dtype()), out);
   return into("mean", out, self, [&] { return mean(self, dims, keepdim, dtype); });
 }
 const Tensor& prod_out(const Tensor& out, const Tensor& self, OptInt dim, bool keepdim, OptDType dtype) {

@@ -131,11 +131,13 @@ def exp_():
         # (e^r - 1 - r) / r^2, the error relative to e^r
         def g(t):
             return mp.mpf(1) / 2 + t / 6 if t == 0 else (mp.expm1(t) - t) / t**2
+
         fit("exp", d, g, lambda t: t**2 / mp.exp(t), -half, half, range(deg - 1))
     for d, deg in (("f32", 6), ("f64", 12)):
         # 2^r: (2^r - 1) / r
         def g2(t):
             return mp.log(2) if t == 0 else mp.expm1(t * mp.log(2)) / t
+
         fit("exp2", d, g2, lambda t: t / mp.mpf(2) ** t, -0.50001, 0.50001, range(deg))
     split("ln2 f32", mp.log(2), 15, 2, "f32")
     split("ln2 f64", mp.log(2), 41, 2, "f64")
@@ -147,15 +149,18 @@ def log_():
         # (log1p(f) - f + f^2/2) / f^3, the error relative to log1p(f)
         def g(t):
             return mp.mpf(1) / 3 if abs(t) < mp.mpf(10) ** -12 else (mp.log1p(t) - t + t * t / 2) / t**3
+
         fit("log", d, g, lambda t: t**3 / mp.log1p(t), lo, hi, range(deg - 2))
 
 
 def log_atanh_():
     # log(m) = 2 atanh(s), s = f / (2 + f): (2 atanh(s) - 2 s) / s^3 in z = s^2
     zmax = (mp.mpf(1) / 5) ** 2 * mp.mpf("1.001")
+
     def g(z):
         s = mp.sqrt(z)
         return mp.mpf(2) / 3 if s < mp.mpf(10) ** -9 else 2 * (mp.atanh(s) - s) / s**3
+
     for n in (6, 7, 8):
         fit("log atanh", "f64", g, lambda z: z / 2, mp.mpf(10) ** -20, zmax, range(n))
 
@@ -166,8 +171,10 @@ def pow_():
     for n in (5, 6):
         g = lambda t: 1 / mp.log(2) if abs(t) < mp.mpf(10) ** -30 else mp.log1p(t) / t / mp.log(2)
         fit("powf log2", "f64", g, lambda t: mp.mpf(1), -h, h, range(n))
+
     def g3(t):
         return mp.mpf(1) / 3 if abs(t) < mp.mpf(10) ** -15 else (mp.log1p(t) - t + t * t / 2) / t**3
+
     for n in (8, 9, 10):
         fit("pow log", "f64", g3, lambda t: t**2, -h, h, range(n))
 
@@ -179,6 +186,7 @@ def sin_():
         def g(s):
             r = mp.sqrt(s)
             return -mp.mpf(1) / 6 if r < mp.mpf(10) ** -9 else (mp.sin(r) - r) / r**3
+
         fit("sin", d, g, lambda s: mp.sqrt(s) ** 3 / mp.sin(mp.sqrt(s)), mp.mpf(10) ** -16, h**2, range(n))
     split("pi f32", mp.pi, 24, 3, "f32")
     split("pi f64", mp.pi, 53, 3, "f64")
@@ -188,9 +196,11 @@ def tan_():
     # The multiple of pi/2 of large float32 arguments is off by up to 0.5%.
     for d, n, over in (("f32", 6, "1.007"), ("f64", 14, "1.0001")):
         h = mp.pi / 4 * mp.mpf(over)
+
         def g(s):
             r = mp.sqrt(s)
             return mp.mpf(1) / 3 if r < mp.mpf(10) ** -9 else (mp.tan(r) - r) / r**3
+
         fit("tan", d, g, lambda s: mp.sqrt(s) ** 3 / mp.tan(mp.sqrt(s)), mp.mpf(10) ** -16, h**2, range(n))
     split("pi/2 f32", mp.pi / 2, 24, 3, "f32")
     split("pi/2 f64", mp.pi / 2, 53, 3, "f64")
@@ -198,29 +208,45 @@ def tan_():
 
 def atan_():
     for d, n in (("f32", 8), ("f32", 9), ("f64", 19), ("f64", 20)):
+
         def g(s):
             r = mp.sqrt(s)
             return -mp.mpf(1) / 3 if r < mp.mpf(10) ** -9 else (mp.atan(r) - r) / r**3
+
         fit("atan", d, g, lambda s: mp.sqrt(s) ** 3 / mp.atan(mp.sqrt(s)), mp.mpf(10) ** -16, 1, range(n))
 
 
 def asin_():
     for d, n in (("f32", 5), ("f64", 11), ("f64", 12)):
+
         def g(s):
             r = mp.sqrt(s)
             return mp.mpf(1) / 6 if r < mp.mpf(10) ** -9 else (mp.asin(r) - r) / r**3
-        fit("asin", d, g, lambda s: mp.sqrt(s) ** 3 / mp.asin(mp.sqrt(s)), mp.mpf(10) ** -16, mp.mpf("0.25001"), range(n))
+
+        fit(
+            "asin",
+            d,
+            g,
+            lambda s: mp.sqrt(s) ** 3 / mp.asin(mp.sqrt(s)),
+            mp.mpf(10) ** -16,
+            mp.mpf("0.25001"),
+            range(n),
+        )
 
 
 def sinh_():
     h = mp.log(2) / 2 * mp.mpf("1.0001")
     for d, n in (("f32", 2), ("f32", 3), ("f64", 5), ("f64", 6)):
+
         def g(s):
             r = mp.sqrt(s)
             return mp.mpf(1) / 6 if r < mp.mpf(10) ** -9 else (mp.sinh(r) - r) / r**3
+
         fit("sinh", d, g, lambda s: s, mp.mpf(10) ** -16, h**2, range(n))
+
         def g2(s):
             return mp.mpf(1) / 2 if s < mp.mpf(10) ** -18 else (mp.cosh(mp.sqrt(s)) - 1) / s
+
         fit("cosh", d, g2, lambda s: s, mp.mpf(10) ** -16, h**2, range(n + 1))
 
 
@@ -228,15 +254,18 @@ def erf_():
     for d, n in (("f32", 7), ("f64", 13)):
         # erf(x) / x - c in s = x^2, |x| <= 1, c = 2 / sqrt(pi) of the type
         c = rounder(d)(2 / mp.sqrt(mp.pi))
+
         def g(s):
             r = mp.sqrt(s)
             return (2 / mp.sqrt(mp.pi) if r < mp.mpf(10) ** -20 else mp.erf(r) / r) - c
+
         fit("erf", d, g, lambda s: mp.mpf(1), mp.mpf(10) ** -30, 1, range(n))
     for d, lo, hi, n in (("f32", 0.49, 10.2, 10), ("f64", 0.49, 27.3, 24)):
         # (a + 2) e^(a^2) erfc(a) - c in t = (a - 2) / (a + 2), c the value at t = 0 in the type
         def g(t):
             a = 2 * (1 + t) / (1 - t)
             return (a + 2) * mp.exp(a * a) * mp.erfc(a)
+
         c = rounder(d)(g(0))
         t = lambda a: (mp.mpf(a) - 2) / (mp.mpf(a) + 2)
         fit("erfc", d, lambda t: g(t) - c, lambda t: 1 / g(t), t(lo), t(hi), range(n))

@@ -27,6 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # --- what is measured -------------------------------------------------------------------------------------------------
 
+
 class Function:
     """reference: on float64 arrays; exact: on mpmath numbers; dense: intervals to sample more closely."""
 
@@ -71,6 +72,7 @@ FUNCTIONS = {
 
 # --- samples ----------------------------------------------------------------------------------------------------------
 
+
 def every_magnitude(dtype, n, rng):
     """Bit patterns drawn uniformly: every exponent, denormals, both signs, a few infinities and NaN."""
     width = np.uint32 if dtype == np.float32 else np.uint64
@@ -80,9 +82,39 @@ def every_magnitude(dtype, n, rng):
 def specials(dtype):
     info = np.finfo(dtype)
     tiny = info.smallest_subnormal
-    base = np.array([0, 0.5, 1, 1.5, 2, 3, 0.1, 10, 1e5, info.max, info.tiny, tiny, info.tiny - tiny, np.inf, np.nan,
-                     1 + info.eps, 1 - info.epsneg, np.pi, np.pi / 2, np.pi / 4, np.log(2), 1e6, 2.0**31, 2.0**63,
-                     88.72283, 709.782712893384, 103.97, 745.13], dtype=dtype)
+    base = np.array(
+        [
+            0,
+            0.5,
+            1,
+            1.5,
+            2,
+            3,
+            0.1,
+            10,
+            1e5,
+            info.max,
+            info.tiny,
+            tiny,
+            info.tiny - tiny,
+            np.inf,
+            np.nan,
+            1 + info.eps,
+            1 - info.epsneg,
+            np.pi,
+            np.pi / 2,
+            np.pi / 4,
+            np.log(2),
+            1e6,
+            2.0**31,
+            2.0**63,
+            88.72283,
+            709.782712893384,
+            103.97,
+            745.13,
+        ],
+        dtype=dtype,
+    )
     return np.concatenate([base, -base])
 
 
@@ -125,6 +157,7 @@ def sample(name, f, dtype, n, rng):
 
 # --- comparison -------------------------------------------------------------------------------------------------------
 
+
 def ulp(x, dtype):
     """Spacing of the type at x, as float64; that of the largest finite number at infinity."""
     with np.errstate(all="ignore"):
@@ -144,9 +177,11 @@ def ulp_errors(got, exact_hi, exact_lo, dtype):
     same = (got == exact_hi) & (np.signbit(got) == np.signbit(exact_hi))
     error = np.where(np.isinf(exact_hi) & same, 0, error)
     error = np.where(np.isinf(exact_hi) & ~same, np.where(got == np.copysign(info.max, exact_hi), 1, np.inf), error)
-    error = np.where(np.isfinite(exact_hi) & np.isinf(got),
-                     np.where(got == np.copysign(np.inf, exact_hi), np.where(np.abs(exact_hi) == info.max, 1, np.inf),
-                              np.inf), error)
+    error = np.where(
+        np.isfinite(exact_hi) & np.isinf(got),
+        np.where(got == np.copysign(np.inf, exact_hi), np.where(np.abs(exact_hi) == info.max, 1, np.inf), np.inf),
+        error,
+    )
     error = np.where((exact_hi == 0) & (got == 0), np.where(same, np.abs(exact_lo), np.inf), error)
     error = np.where(np.isnan(exact_hi), np.where(np.isnan(got), 0, np.inf), error)
     return np.where(np.isnan(got) & ~np.isnan(exact_hi), np.inf, error)
@@ -191,14 +226,19 @@ def reference_f64(f, args):
 
 # --- how a function is called -----------------------------------------------------------------------------------------
 
+
 def compile_harness(march, isa, compiler="g++"):
     out = os.path.join(tempfile.mkdtemp(prefix="vmath"), "harness.so")
     flags = ["-std=c++20", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
     if march.endswith("v4"):
         flags.append("-mprefer-vector-width=512")
     source = os.path.join(HERE, "..", "..", "src", "cpu")
-    subprocess.run(compiler.split() + flags + [f"-march={march}", f"-DRL_ISA={isa}", f"-I{source}",
-                   os.path.join(HERE, "harness.cpp"), "-o", out], check=True)
+    subprocess.run(
+        compiler.split()
+        + flags
+        + [f"-march={march}", f"-DRL_ISA={isa}", f"-I{source}", os.path.join(HERE, "harness.cpp"), "-o", out],
+        check=True,
+    )
     return ctypes.CDLL(out)
 
 
@@ -211,11 +251,13 @@ def caller_of_library(library):
         out = np.empty_like(args[0])
         getattr(library, symbol)(*(ctypes.c_void_p(a.ctypes.data) for a in [out] + args), ctypes.c_int64(out.size))
         return out
+
     return call
 
 
 def caller_of_package(module):
     import importlib
+
     package = importlib.import_module(module)
 
     def call(name, dtype, args):
@@ -226,6 +268,7 @@ def caller_of_package(module):
             with np.errstate(all="ignore"):
                 return f(*args)
         return np.asarray(f(*(package.from_numpy(np.ascontiguousarray(a)) for a in args)).numpy())
+
     return call
 
 
@@ -269,8 +312,10 @@ def main():
     print(f"{'function':8} {'type':8} {'max ULP':>9}  at")
     for name, dtype, error, at, got, want, n in measure(call, names, options.quick):
         where = ", ".join(repr(a.item()) for a in at)
-        print(f"{name:8} {dtype.__name__:8} {error:9.3f}  {where}: {got.item()!r}, exact {want.item()!r}  ({n} values)",
-              flush=True)
+        print(
+            f"{name:8} {dtype.__name__:8} {error:9.3f}  {where}: {got.item()!r}, exact {want.item()!r}  ({n} values)",
+            flush=True,
+        )
         bad += not error <= options.limit
     return 1 if bad else 0
 

@@ -3,7 +3,6 @@
 import struct
 
 import mpmath as mp
-
 from coefficients import rounder
 
 mp.mp.dps = 40

@@ -203,7 +203,10 @@ def test_absent_gradients_of_custom_functions(device):
         type("NoBackward", (Function,), {"forward": staticmethod(lambda ctx, x: x * 1)}).apply(x).backward()
     with pytest.raises(NotImplementedError, match="forward"):
         Function.apply(x)
-    with pytest.warns(DeprecationWarning, match="should not be instantiated"), pytest.raises(RuntimeError, match="Legacy"):
+    with (
+        pytest.warns(DeprecationWarning, match="should not be instantiated"),
+        pytest.raises(RuntimeError, match="Legacy"),
+    ):
         Cube()(x)
 
 

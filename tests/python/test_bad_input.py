@@ -1,4 +1,5 @@
 """Bad input raises torch's kind of exception, changes nothing and never reaches memory outside a storage."""
+
 import gc
 import math
 import subprocess
@@ -6,19 +7,23 @@ import sys
 import textwrap
 
 import pytest
-
 import rushlight as torch
 
 
 def run(code):
     """Runs code in a process of its own, since what it does must not end one."""
-    done = subprocess.run([sys.executable, "-c", "import rushlight as torch\n" + textwrap.dedent(code)],
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", "import rushlight as torch\n" + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
 
 # ---- memory
+
 
 @pytest.mark.parametrize("size", [4, 300_000])
 def test_shrunk_storage_stays_addressable(size):
@@ -47,8 +52,10 @@ def test_shrunk_storage_of_a_saved_tensor():
     """)
 
 
-@pytest.mark.parametrize("export", ["t.numpy()", "memoryview(t)", "t.__dlpack__()", "t.untyped_storage()[4:8]",
-                                    "memoryview(t.untyped_storage())"])
+@pytest.mark.parametrize(
+    "export",
+    ["t.numpy()", "memoryview(t)", "t.__dlpack__()", "t.untyped_storage()[4:8]", "memoryview(t.untyped_storage())"],
+)
 def test_exported_memory_does_not_move(export):
     """Memory whose address others hold cannot be resized."""
     t = torch.zeros(100)
@@ -63,9 +70,19 @@ def test_exported_memory_does_not_move(export):
     del held
 
 
-@pytest.mark.parametrize("sizes, strides, offset", [
-    ((2**40,), (1,), 0), ((2,), (2**62,), 0), ((2,), (1,), 2**62), ((2,), (1,), -1), ((2,), (-1,), 4),
-    ((6,), (1,), 0), ((2, 3), (3,), 0), ((-1,), (1,), 0)])
+@pytest.mark.parametrize(
+    "sizes, strides, offset",
+    [
+        ((2**40,), (1,), 0),
+        ((2,), (2**62,), 0),
+        ((2,), (1,), 2**62),
+        ((2,), (1,), -1),
+        ((2,), (-1,), 4),
+        ((6,), (1,), 0),
+        ((2, 3), (3,), 0),
+        ((-1,), (1,), 0),
+    ],
+)
 def test_views_stay_inside_the_storage(sizes, strides, offset):
     """No sizes, strides and offset reach memory outside the storage."""
     with pytest.raises(RuntimeError):
@@ -76,7 +93,10 @@ def test_views_stay_inside_the_storage(sizes, strides, offset):
 
 # ---- objects whose methods change the tensor
 
-@pytest.mark.parametrize("use", ["t[1, e:]", "t[e:5]", "t[:, e]", "t[:, e:]", "t[..., e:, None]", "t[[e]]", "t[e, 1:4]"])
+
+@pytest.mark.parametrize(
+    "use", ["t[1, e:]", "t[e:5]", "t[:, e]", "t[:, e:]", "t[..., e:, None]", "t[[e]]", "t[e, 1:4]"]
+)
 @pytest.mark.parametrize("change", ["t.set_(torch.zeros(1))", "t.resize_(0)", "t.data = torch.zeros(2, 2, 2)"])
 def test_index_that_changes_the_tensor(use, change):
     """An __index__ that changes the tensor that is indexed gives a valid view or an exception, read and written."""
@@ -100,6 +120,7 @@ def test_index_that_changes_the_tensor(use, change):
 @pytest.mark.parametrize("result, error", [("'a'", TypeError), ("None", TypeError), ("1 / 0", ZeroDivisionError)])
 def test_index_that_fails(result, error):
     """What __index__ raises arrives; what is no integer is a TypeError."""
+
     class E:
         def __index__(self):
             return eval(result)
@@ -135,13 +156,23 @@ def test_lists_that_lie():
 
 # ---- objects made without __init__
 
-@pytest.mark.parametrize("code", [
-    "memoryview(new(torch.UntypedStorage))", "new(torch.UntypedStorage).resize_(3)",
-    "new(torch.UntypedStorage).fill_(3)", "new(torch.UntypedStorage).nbytes()",
-    "torch.UntypedStorage(4).copy_(new(torch.UntypedStorage))", "torch.zeros(2).set_(new(torch.UntypedStorage))",
-    "torch.UntypedStorage.__repr__(torch.zeros(2))", "torch.zeros(2, dtype=new(torch.dtype))",
-    "torch.zeros(2, device=new(torch.device))", "new(torch.Generator).manual_seed(1)",
-    "torch.rand(3, generator=new(torch.Generator))"])
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "memoryview(new(torch.UntypedStorage))",
+        "new(torch.UntypedStorage).resize_(3)",
+        "new(torch.UntypedStorage).fill_(3)",
+        "new(torch.UntypedStorage).nbytes()",
+        "torch.UntypedStorage(4).copy_(new(torch.UntypedStorage))",
+        "torch.zeros(2).set_(new(torch.UntypedStorage))",
+        "torch.UntypedStorage.__repr__(torch.zeros(2))",
+        "torch.zeros(2, dtype=new(torch.dtype))",
+        "torch.zeros(2, device=new(torch.device))",
+        "new(torch.Generator).manual_seed(1)",
+        "torch.rand(3, generator=new(torch.Generator))",
+    ],
+)
 def test_objects_without_init(code):
     """What __new__ alone has made is refused."""
     run(f"""
@@ -157,11 +188,19 @@ def test_objects_without_init(code):
 
 # ---- out= is untouched by a call that fails
 
+
 @pytest.mark.parametrize("dtype", [torch.qint8, torch.complex32])
-@pytest.mark.parametrize("call", [
-    lambda o: torch.mul(torch.ones(3), 2, out=o), lambda o: torch.exp(torch.ones(3), out=o),
-    lambda o: torch.isfinite(torch.ones(3), out=o), lambda o: torch.max(torch.ones(3), out=o),
-    lambda o: torch.mean(torch.ones(3, 3), 0, out=o), lambda o: torch.linspace(0, 1, 3, out=o)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda o: torch.mul(torch.ones(3), 2, out=o),
+        lambda o: torch.exp(torch.ones(3), out=o),
+        lambda o: torch.isfinite(torch.ones(3), out=o),
+        lambda o: torch.max(torch.ones(3), out=o),
+        lambda o: torch.mean(torch.ones(3, 3), 0, out=o),
+        lambda o: torch.linspace(0, 1, 3, out=o),
+    ],
+)
 def test_out_of_a_storage_only_dtype(call, dtype):
     """Where nothing converts to the dtype of out=, it keeps its shape."""
     out = torch.zeros(2, 2, dtype=dtype)
@@ -170,11 +209,21 @@ def test_out_of_a_storage_only_dtype(call, dtype):
     assert out.shape == (2, 2)
 
 
-@pytest.mark.parametrize("call", [
-    lambda o: torch.add(torch.ones(3), 1, out=o), lambda o: torch.sum(torch.ones(3, 3), 0, out=o),
-    lambda o: torch.zeros(3, out=o), lambda o: torch.full((3,), 1, out=o), lambda o: torch.arange(3, out=o),
-    lambda o: torch.linspace(0, 1, 3, out=o), lambda o: torch.eye(3, out=o), lambda o: torch.rand(3, out=o),
-    lambda o: torch.cat([torch.ones(2), torch.ones(3)], out=o), lambda o: torch.mm(torch.ones(3, 3), torch.ones(3, 3), out=o)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda o: torch.add(torch.ones(3), 1, out=o),
+        lambda o: torch.sum(torch.ones(3, 3), 0, out=o),
+        lambda o: torch.zeros(3, out=o),
+        lambda o: torch.full((3,), 1, out=o),
+        lambda o: torch.arange(3, out=o),
+        lambda o: torch.linspace(0, 1, 3, out=o),
+        lambda o: torch.eye(3, out=o),
+        lambda o: torch.rand(3, out=o),
+        lambda o: torch.cat([torch.ones(2), torch.ones(3)], out=o),
+        lambda o: torch.mm(torch.ones(3, 3), torch.ones(3, 3), out=o),
+    ],
+)
 def test_out_of_read_only_memory(call):
     """Read-only memory is neither written nor given another shape."""
     out = torch.frombuffer(bytes(8), dtype=torch.float32)
@@ -208,8 +257,12 @@ def test_methods_take_no_out():
 def test_out_is_not_ignored():
     """Functions that take out= write it."""
     x = torch.tensor([-1.0, 2.0])
-    for call in (lambda o: torch.clamp_min(x, 0, out=o), lambda o: torch.clamp_max(x, 0, out=o),
-                 lambda o: torch.normal(x, 0.0, out=o), lambda o: torch.bernoulli(torch.ones(2), out=o)):
+    for call in (
+        lambda o: torch.clamp_min(x, 0, out=o),
+        lambda o: torch.clamp_max(x, 0, out=o),
+        lambda o: torch.normal(x, 0.0, out=o),
+        lambda o: torch.bernoulli(torch.ones(2), out=o),
+    ):
         out = torch.full((2,), 9.0)
         assert call(out) is out and 9.0 not in out.tolist()
     with pytest.raises(RuntimeError, match="out kwarg"):
@@ -218,16 +271,32 @@ def test_out_is_not_ignored():
 
 # ---- numbers
 
-@pytest.mark.parametrize("call", [lambda n: torch.zeros(3)[n], lambda n: torch.zeros(3).sum(n),
-                                  lambda n: torch.zeros(3).select(0, n), lambda n: torch.eye(n)])
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda n: torch.zeros(3)[n],
+        lambda n: torch.zeros(3).sum(n),
+        lambda n: torch.zeros(3).select(0, n),
+        lambda n: torch.eye(n),
+    ],
+)
 def test_integers_beyond_int64(call):
     """ValueError for an integer argument that int64 cannot hold."""
     with pytest.raises(ValueError, match="Overflow when unpacking long long"):
         call(2**63)
 
 
-@pytest.mark.parametrize("call", [lambda n: torch.zeros(n), lambda n: torch.zeros((2, n)), lambda n: torch.zeros(3).view(n),
-                                  lambda n: torch.zeros(3).expand(n), lambda n: torch.zeros(3).permute(n)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda n: torch.zeros(n),
+        lambda n: torch.zeros((2, n)),
+        lambda n: torch.zeros(3).view(n),
+        lambda n: torch.zeros(3).expand(n),
+        lambda n: torch.zeros(3).permute(n),
+    ],
+)
 def test_integers_beyond_int64_in_lists(call):
     """TypeError that names the argument where it stands in a list of sizes or dims."""
     with pytest.raises(TypeError, match="failed to unpack the object at pos"):
@@ -236,7 +305,12 @@ def test_integers_beyond_int64_in_lists(call):
 
 def test_numbers_beyond_uint64():
     """OverflowError for operands that no dtype holds."""
-    for call in (lambda t: t + 2**64, lambda t: t.add(2**64), lambda t: t.fill_(2**64), lambda t: torch.full((2,), 2**64)):
+    for call in (
+        lambda t: t + 2**64,
+        lambda t: t.add(2**64),
+        lambda t: t.fill_(2**64),
+        lambda t: torch.full((2,), 2**64),
+    ):
         with pytest.raises(OverflowError):
             call(torch.zeros(3))
 
@@ -272,21 +346,25 @@ def test_clamp_by_a_complex_number(bound):
     """)
 
 
-@pytest.mark.parametrize("call, error", [
-    (lambda: torch.tensor([1j]).abs_(), RuntimeError),
-    (lambda: torch.tensor([1j]).sign(), NotImplementedError),
-    (lambda: torch.tensor([1j]).deg2rad(), RuntimeError),
-    (lambda: torch.zeros(2).lerp(torch.zeros(2, dtype=torch.float64), 0.5), RuntimeError),
-    (lambda: torch.normal(torch.zeros(2), torch.tensor([1.0, -1.0])), RuntimeError),
-    (lambda: torch.normal(0.0, torch.tensor([1.0, math.nan])), RuntimeError),
-    (lambda: torch.equal(torch.zeros(2), torch.zeros(2, dtype=torch.int64)), RuntimeError),
-    (lambda: torch.maximum(torch.tensor([1j]), torch.tensor([1j])), RuntimeError),
-    (lambda: torch.relu(torch.tensor([True])), RuntimeError),
-    (lambda: torch.zeros(2, dtype=torch.int64).exponential_(), RuntimeError),
-    (lambda: torch.isclose(torch.zeros(2), torch.zeros(2), atol=math.nan), RuntimeError),
-    (lambda: torch.zeros(2) & torch.zeros(2), NotImplementedError),
-    (lambda: torch.zeros(2) & torch.zeros(3), RuntimeError),
-    (lambda: torch.device("cpu:" + "9" * 1000), RuntimeError)])
+@pytest.mark.parametrize(
+    "call, error",
+    [
+        (lambda: torch.tensor([1j]).abs_(), RuntimeError),
+        (lambda: torch.tensor([1j]).sign(), NotImplementedError),
+        (lambda: torch.tensor([1j]).deg2rad(), RuntimeError),
+        (lambda: torch.zeros(2).lerp(torch.zeros(2, dtype=torch.float64), 0.5), RuntimeError),
+        (lambda: torch.normal(torch.zeros(2), torch.tensor([1.0, -1.0])), RuntimeError),
+        (lambda: torch.normal(0.0, torch.tensor([1.0, math.nan])), RuntimeError),
+        (lambda: torch.equal(torch.zeros(2), torch.zeros(2, dtype=torch.int64)), RuntimeError),
+        (lambda: torch.maximum(torch.tensor([1j]), torch.tensor([1j])), RuntimeError),
+        (lambda: torch.relu(torch.tensor([True])), RuntimeError),
+        (lambda: torch.zeros(2, dtype=torch.int64).exponential_(), RuntimeError),
+        (lambda: torch.isclose(torch.zeros(2), torch.zeros(2), atol=math.nan), RuntimeError),
+        (lambda: torch.zeros(2) & torch.zeros(2), NotImplementedError),
+        (lambda: torch.zeros(2) & torch.zeros(3), RuntimeError),
+        (lambda: torch.device("cpu:" + "9" * 1000), RuntimeError),
+    ],
+)
 def test_what_torch_refuses(call, error):
     """The type of torch's exception."""
     with pytest.raises(error):
@@ -311,7 +389,61 @@ def test_sizes_of_empty_tensors():
         t.sum(2)
 
 
+@pytest.mark.parametrize(
+    "dtype", [torch.uint16, torch.uint32, torch.uint64, torch.qint8, torch.quint8, torch.complex32]
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.clamp(0),
+        lambda t: t.clamp(max=1),
+        lambda t: t.clamp_min(1),
+        lambda t: t + 1,
+        lambda t: t.softmax(0),
+        lambda t: t @ t,
+        lambda t: t < t,
+        lambda t: t.random_(),
+    ],
+)
+def test_storage_only_dtypes(call, dtype):
+    """Dtypes that only store have no arithmetic."""
+    with pytest.raises((NotImplementedError, RuntimeError)):
+        call(torch.zeros(3, dtype=dtype))
+
+
+def test_strides_that_are_never_followed():
+    """The stride of a dim of size 1 or 0 may be any: lists, buffers and arrays do not multiply it."""
+    t = torch.ones(9).as_strided((3, 1), (1, 2**62), 1)
+    assert t.tolist() == [[1.0]] * 3 and memoryview(t).shape == (3, 1)
+    assert torch.ones(9).as_strided((2, 0), (1, 2**62)).tolist() == [[], []]
+    if pytest.importorskip("numpy"):
+        assert t.numpy().tolist() == [[1.0]] * 3
+
+
+def test_nested_backward():
+    """A hook that calls backward() for ever is an error, also on a thread with a small stack."""
+    run("""
+        import threading
+        def work():
+            y = torch.zeros(1, requires_grad=True) * 2
+            y.register_hook(lambda g: y.backward(retain_graph=True))
+            try:
+                y.backward()
+            except (RecursionError, RuntimeError):
+                done.append(1)
+        done = []
+        threading.stack_size(512 * 1024)
+        thread = threading.Thread(target=work)
+        thread.start(), thread.join()
+        assert done
+        x = torch.ones(1, requires_grad=True)
+        (x * 3).backward()
+        assert x.grad == 3
+    """)
+
+
 # ---- the end of a process
+
 
 def test_exit_with_busy_daemon_threads():
     """A process ends cleanly while other threads compute."""

@@ -351,7 +351,11 @@ def test_special_values(function, name, device):
             elif math.isnan(w):
                 assert math.isnan(g)
             else:
-                assert ulps([g], [w], name)[0] <= 1 and math.copysign(1, g) == math.copysign(1, w), (g, w)
+                exact = w == int(w) if math.isfinite(w) else True
+                assert ulps([g], [w], name)[0] <= (0 if exact else 1) and math.copysign(1, g) == math.copysign(1, w), (
+                    g,
+                    w,
+                )
 
 
 @pytest.mark.parametrize("name", ["float32", "float64"])
@@ -417,12 +421,17 @@ def test_binary_floats(function, name, device):
 @pytest.mark.parametrize("name", INTEGERS + ["bool"])
 @pytest.mark.parametrize("function", list(BINARY) + list(INTEGER_BINARY))
 def test_binary_integers(function, name, device):
-    if name == "bool" and function in "sub floor_divide remainder fmod pow bitwise_left_shift bitwise_right_shift".split():
+    if (
+        name == "bool"
+        and function in "sub floor_divide remainder fmod pow bitwise_left_shift bitwise_right_shift".split()
+    ):
         pytest.skip("not defined for bool")
     reference = {**BINARY, **INTEGER_BINARY}[function]
     a, b = pairs(name, function, np.random.default_rng(4))
     with np.errstate(all="ignore"):
-        want = reference(a.astype(np.float64), b.astype(np.float64)) if function in ("div", "atan2") else reference(a, b)
+        want = (
+            reference(a.astype(np.float64), b.astype(np.float64)) if function in ("div", "atan2") else reference(a, b)
+        )
     got = getattr(torch, function)(tensor(a, name, device), tensor(b, name, device))
     if function in ("div", "atan2"):
         assert got.dtype == torch.float32
@@ -472,7 +481,11 @@ def test_binary_special_values(name, device):
         if function in COMPARISONS:
             assert (got == want).all(), function
             continue
-        assert (ulps(got, want, name) <= 1).all(), (function, a[ulps(got, want, name) > 1], b[ulps(got, want, name) > 1])
+        assert (ulps(got, want, name) <= 1).all(), (
+            function,
+            a[ulps(got, want, name) > 1],
+            b[ulps(got, want, name) > 1],
+        )
         # Which of -0.0 and 0.0 is larger is open; a remainder of zero has the sign of the dividend, as in torch.
         if function not in SELECTIONS + ["floor_divide", "remainder"]:
             keep = ~np.isnan(want)
@@ -622,7 +635,7 @@ def test_comparison_operators(device):
     assert (x == None) is False and (x != None) is True  # noqa: E711
     assert (x == "a") is False
     with pytest.raises(TypeError):
-        x < "a"
+        operator.lt(x, "a")
 
 
 ALIASES = {
@@ -671,13 +684,13 @@ def test_scaled_add(device):
     flags = torch.tensor([True, False], device=device)
     assert (flags + flags).tolist() == [True, False]
     with pytest.raises(RuntimeError, match="two bool tensors is not supported"):
-        flags - flags
+        operator.sub(flags, flags)
     with pytest.raises(RuntimeError, match="bool tensor is not supported"):
-        flags - x
+        operator.sub(flags, x)
     with pytest.raises(RuntimeError, match="bool tensor is not supported"):
-        x - flags
+        operator.sub(x, flags)
     with pytest.raises(RuntimeError, match="bool tensor is not supported"):
-        -flags
+        operator.neg(flags)
 
 
 # ---- torch
@@ -688,7 +701,9 @@ def test_unary_like_torch(function):
     """Same result dtype, or an error in both, for all dtypes; values within a few units."""
     reference = pytest.importorskip("torch")
     for name in FLOATS + INTEGERS + COMPLEX + ["bool"]:
-        given = [0, 1, 1, 0] if name in ("uint8", "bool") else [0, 1, -1, 0.5] if name not in INTEGERS else [0, 1, -1, 2]
+        given = (
+            [0, 1, 1, 0] if name in ("uint8", "bool") else [0, 1, -1, 0.5] if name not in INTEGERS else [0, 1, -1, 2]
+        )
         want = got = None
         try:
             want = getattr(reference, function)(reference.tensor(given, dtype=getattr(reference, name)))

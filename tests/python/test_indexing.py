@@ -384,7 +384,9 @@ def test_gather_scatter(device, data):
     want[tuple(grid)] = -3
     assert t.scatter(d, i, -3).tolist() == want.tolist()
     if part[d] <= shape[d]:
-        index = np.argsort(rng.random([n if k != d else shape[d] for k, n in enumerate(part)]), d).take(range(part[d]), d)
+        index = np.argsort(rng.random([n if k != d else shape[d] for k, n in enumerate(part)]), d).take(
+            range(part[d]), d
+        )
         grid[d] = index
         want = a.copy()
         want[tuple(grid)] = source

@@ -176,11 +176,6 @@ def test_subclass():
     shows(torch.ones(2, 2).as_subclass(Mine), "Mine([[1., 1.],\n      [1., 1.]])")
 
 
-def test_meta():
-    shows(torch.zeros(2, 3, device="meta"), "tensor(..., device='meta', size=(2, 3))")
-    shows(torch.zeros(2, dtype=torch.int64, device="meta"), "tensor(..., device='meta', size=(2,), dtype=torch.int64)")
-
-
 def test_default_dtype():
     torch.set_default_dtype(torch.float64)
     try:

@@ -87,7 +87,9 @@ def test_view_like_torch(data):
     reference = pytest.importorskip("torch")
     shape = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple))
     order = data.draw(st.permutations(range(len(shape))))
-    target = data.draw(st.sampled_from([list(shape)[::-1], [-1], [1, -1], [2, -1], [-1, 2], [shape[0], -1], [-1, shape[-1]]]))
+    target = data.draw(
+        st.sampled_from([list(shape)[::-1], [-1], [1, -1], [2, -1], [-1, 2], [shape[0], -1], [-1, shape[-1]]])
+    )
     results = []
     for module in (torch, reference):
         t = counted(shape, "cpu", module).permute(order)
@@ -320,16 +322,28 @@ ERRORS = [
     (lambda x: x.reshape(-2, 3), RuntimeError, "invalid shape dimension -2|negative dimension"),
     (lambda x: x[:0].reshape(-1, 0), RuntimeError, "cannot reshape tensor of 0 elements into shape .* ambiguous"),
     (lambda x: x.t().view(6), RuntimeError, "view size is not compatible with input tensor's size and stride"),
-    (lambda x: x.transpose(0, 2), IndexError, r"Dimension out of range \(expected to be in range of \[-2, 1\], but got 2\)"),
+    (
+        lambda x: x.transpose(0, 2),
+        IndexError,
+        r"Dimension out of range \(expected to be in range of \[-2, 1\], but got 2\)",
+    ),
     (lambda x: x.permute(0, 0), RuntimeError, "duplicate dims are not allowed|repeated dim"),
     (lambda x: x.permute(0), RuntimeError, "number of dimensions|does not match the length"),
     (lambda x: x.unsqueeze(3), IndexError, "Dimension out of range"),
     (lambda x: x.squeeze(2), IndexError, "Dimension out of range"),
-    (lambda x: x.select(0, 2), IndexError, r"select\(\): index 2 out of range for tensor of size \[2, 3\] at dimension 0"),
+    (
+        lambda x: x.select(0, 2),
+        IndexError,
+        r"select\(\): index 2 out of range for tensor of size \[2, 3\] at dimension 0",
+    ),
     (lambda x: x.narrow(1, 2, 2), RuntimeError, r"start \(2\) \+ length \(2\) exceeds dimension size \(3\)"),
     (lambda x: x.narrow(1, 0, -1), RuntimeError, "non-negative"),
     (lambda x: x.narrow(1, 4, 0), IndexError, "out of range|start"),
-    (lambda x: x.expand(2, 4), RuntimeError, r"The expanded size of the tensor \(4\) must match the existing size \(3\)"),
+    (
+        lambda x: x.expand(2, 4),
+        RuntimeError,
+        r"The expanded size of the tensor \(4\) must match the existing size \(3\)",
+    ),
     (lambda x: x.expand(3), RuntimeError, "number of sizes provided"),
     (lambda x: x.expand(-1, 2, 3), RuntimeError, "leading, non-existing dimension"),
     (lambda x: x.repeat(2), RuntimeError, "Number of dimensions of repeat dims can not be smaller"),
