@@ -161,6 +161,14 @@ const char* describe(const char* name, bool two) {
 
 }  // namespace
 
+// torch has no in-place form of these.
+static constexpr bool has_inplace(UnaryOp op) {
+  return op != UnaryOp::IsNan && op != UnaryOp::IsInf && op != UnaryOp::IsFinite && op != UnaryOp::Signbit;
+}
+static constexpr bool has_inplace(BinaryOp op) {
+  return op != BinaryOp::Maximum && op != BinaryOp::Minimum && op != BinaryOp::Fmax && op != BinaryOp::Fmin;
+}
+
 // torch has forms with a number on the left of these.
 static constexpr bool number_first(BinaryOp op) {
   switch (op) {
@@ -190,11 +198,11 @@ static constexpr bool tensors_only(BinaryOp op) {
 }
 
 void register_elementwise() {
-#define RL_UNARY(Name, function, node, promotion, derivative)                              \
-  if constexpr (UnaryOp::Name != UnaryOp::Positive) {                                      \
-    def(#function "(Tensor input, *, Tensor? out=None)", unary_call<UnaryOp::Name>, kBoth, \
-        describe(#function, false));                                                       \
-    def(#function "_(Tensor self)", unary_inplace<UnaryOp::Name>, kBoth);                  \
+#define RL_UNARY(Name, function, node, promotion, derivative)                                             \
+  if constexpr (UnaryOp::Name != UnaryOp::Positive) {                                                     \
+    def(#function "(Tensor input, *, Tensor? out=None)", unary_call<UnaryOp::Name>, kBoth,                \
+        describe(#function, false));                                                                      \
+    if (has_inplace(UnaryOp::Name)) def(#function "_(Tensor self)", unary_inplace<UnaryOp::Name>, kBoth); \
   }
 #define RL_BINARY(Name, function, node, promotion, derivative)                                                    \
   if constexpr (BinaryOp::Name != BinaryOp::Add && BinaryOp::Name != BinaryOp::Sub &&                             \
@@ -205,7 +213,8 @@ void register_elementwise() {
         binary_call<BinaryOp::Name>, kBoth, describe(#function, true));                                           \
     if (number_first(BinaryOp::Name))                                                                             \
       def(#function "(Scalar input, Tensor other, *, Tensor? out=None)", binary_call<BinaryOp::Name>, kFunction); \
-    def(#function "_(Tensor self, Operand other)", binary_inplace<BinaryOp::Name>, kMethod);                      \
+    if (has_inplace(BinaryOp::Name))                                                                              \
+      def(#function "_(Tensor self, Operand other)", binary_inplace<BinaryOp::Name>, kMethod);                    \
   }
 #include "rushlight/elementwise.def"
 

@@ -8,6 +8,8 @@ namespace rushlight::python {
 
 namespace {
 
+PyObject* g_default_generator = nullptr;
+
 void check_float(const char* name, DType d) {
   if (!is_floating_point(d) && !is_complex(d))
     fail<NotImplementedError>("\"", name, "\" not implemented for '", d, "'");
@@ -341,12 +343,13 @@ void bind_generator(nb::module_& m) {
            })
       .def("clone_state", [](Generator g) { return g.clone(); })
       .def_prop_ro("device", [](const Generator&) { return nb::steal(wrap_device({})); });
-  m.attr("default_generator") = nb::cast(default_generator());
+  g_default_generator = nb::cast(default_generator()).release().ptr();
+  m.attr("default_generator") = nb::handle(g_default_generator);
   def(
       "manual_seed(int seed) -> Generator",
       [](Args& a) {
         default_generator().manual_seed(seed_of(a.object(0)));
-        return nb::cast(default_generator()).release().ptr();
+        return Py_NewRef(g_default_generator);
       },
       kFunction, "Seeds the default generator and returns it. Negative seeds count from 2**64.");
   def("seed() -> int", [](Args&) { return PyLong_FromUnsignedLongLong(default_generator().seed()); }, kFunction);

@@ -206,12 +206,12 @@ void fill_tests(ElementwiseTable& t, UnaryOp op) {
     row[static_cast<int>(DType::Float32)] = vector_##Name<float>;                                      \
     row[static_cast<int>(DType::Float64)] = vector_##Name<double>;                                     \
   }
-#define RL_VECTOR_FUNCTIONS(X)                                                                                  \
-  X(Exp, exp)                                                                                                   \
-  X(Exp2, exp2)                                                                                                 \
-  X(Expm1, expm1) X(Log, log) X(Log2, log2) X(Log10, log10) X(Log1p, log1p) X(Sin, sin) X(Cos, cos) X(Tan, tan) \
-      X(Asin, asin) X(Acos, acos) X(Atan, atan) X(Sinh, sinh) X(Cosh, cosh) X(Tanh, tanh) X(Sigmoid, sigmoid)   \
-          X(Erf, erf) X(Erfc, erfc) X(Rsqrt, rsqrt)
+// clang-format off
+#define RL_VECTOR_FUNCTIONS(X)                                                                                       \
+  X(Exp, exp) X(Exp2, exp2) X(Expm1, expm1) X(Log, log) X(Log2, log2) X(Log10, log10) X(Log1p, log1p) X(Sin, sin)    \
+  X(Cos, cos) X(Tan, tan) X(Asin, asin) X(Acos, acos) X(Atan, atan) X(Sinh, sinh) X(Cosh, cosh) X(Tanh, tanh)        \
+  X(Sigmoid, sigmoid) X(Erf, erf) X(Erfc, erfc) X(Rsqrt, rsqrt)
+// clang-format on
 RL_VECTOR_FUNCTIONS(RL_VECTOR_UNARY)
 
 template <class T>

@@ -154,7 +154,7 @@ def test_arange_rules(device):
         (lambda: torch.arange(5, 0), "inconsistent with step sign"),
         (lambda: torch.arange(0, float("inf")), "unsupported range"),
         (lambda: torch.arange(float("nan")), "unsupported range"),
-        (lambda: torch.arange(0, 1e30), ""),
+        (lambda: torch.arange(0, 1e30), "."),
     ]:
         with pytest.raises(RuntimeError, match=match):
             f()

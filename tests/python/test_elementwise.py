@@ -613,6 +613,9 @@ def test_unary_inplace_and_out(function, device):
         getattr(torch, function)(x, out=turned)
         assert turned.equal(want) and turned.stride() == (1, 6)
         y = x.clone()
+        if function in ("isnan", "isinf", "isfinite", "signbit"):
+            assert not hasattr(y, function + "_")
+            return
         assert getattr(y, function + "_")() is y and y.equal(want.to(y.dtype))
         every = torch.zeros(12, 10, device=device)
         part = every[::2]

@@ -232,9 +232,9 @@ def test_errors(device):
         (lambda: torch.empty(2).exponential_(0.0), "lambda"),
         (lambda: torch.empty(2).bernoulli_(1.5), "p"),
         (lambda: torch.bernoulli(torch.tensor([1.5])), "p"),
-        (lambda: torch.rand(2, dtype=torch.int64), ""),
-        (lambda: torch.randn(2, dtype=torch.int32), ""),
-        (lambda: torch.empty(2, dtype=torch.int64).uniform_(), ""),
+        (lambda: torch.rand(2, dtype=torch.int64), "."),
+        (lambda: torch.randn(2, dtype=torch.int32), "."),
+        (lambda: torch.empty(2, dtype=torch.int64).uniform_(), "."),
         (lambda: torch.rand(-1), "negative"),
         (lambda: torch.nn.functional.dropout(torch.ones(2), 1.5), "dropout probability"),
     ]:
