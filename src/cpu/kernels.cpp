@@ -30,17 +30,7 @@ const ElementwiseTable& elementwise() {
     isa::fill_power(t);  \
     isa::fill_copy(t);   \
   } while (0)
-#if defined(__x86_64__)
-    switch (isa_level()) {
-      case 4: RL_FILL(v4); break;
-      case 3: RL_FILL(v3); break;
-      default: RL_FILL(v2); break;
-    }
-#elif defined(__aarch64__)
-    RL_FILL(neon);
-#else
-    RL_FILL(generic);
-#endif
+    RL_BEST_ISA(RL_FILL)
 #undef RL_FILL
     return t;
   }();

@@ -57,7 +57,23 @@ inline int size_class(int64_t item_size) {
   return item_size == 1 ? 0 : item_size == 2 ? 1 : item_size == 4 ? 2 : item_size == 8 ? 3 : 4;
 }
 
-// Instruction sets, in rising order.
+// X(isa) for every instruction set that has a namespace of kernels.
+#define RL_EVERY_ISA(X) X(generic) X(v2) X(v3) X(v4) X(neon)
+
+// X(isa) for the best one that this build and this processor have.
+#if defined(__x86_64__)
+#define RL_BEST_ISA(X)        \
+  switch (cpu::isa_level()) { \
+    case 4: X(v4); break;     \
+    case 3: X(v3); break;     \
+    default: X(v2); break;    \
+  }
+#elif defined(__aarch64__)
+#define RL_BEST_ISA(X) X(neon);
+#else
+#define RL_BEST_ISA(X) X(generic);
+#endif
+
 #define RL_DECLARE_FILL(isa)           \
   namespace isa {                      \
   void fill_unary(ElementwiseTable&);  \
@@ -65,11 +81,7 @@ inline int size_class(int64_t item_size) {
   void fill_power(ElementwiseTable&);  \
   void fill_copy(ElementwiseTable&);   \
   }
-RL_DECLARE_FILL(generic)
-RL_DECLARE_FILL(v2)
-RL_DECLARE_FILL(v3)
-RL_DECLARE_FILL(v4)
-RL_DECLARE_FILL(neon)
+RL_EVERY_ISA(RL_DECLARE_FILL)
 #undef RL_DECLARE_FILL
 void fill_complex(ElementwiseTable&);
 

@@ -74,11 +74,7 @@ const ReduceTable& reductions();
   void fill_softmax(ReduceTable&);        \
   void fill_scan(ReduceTable&);           \
   }
-RL_DECLARE_FILL(generic)
-RL_DECLARE_FILL(v2)
-RL_DECLARE_FILL(v3)
-RL_DECLARE_FILL(v4)
-RL_DECLARE_FILL(neon)
+RL_EVERY_ISA(RL_DECLARE_FILL)
 #undef RL_DECLARE_FILL
 
 }  // namespace rushlight::cpu
