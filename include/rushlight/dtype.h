@@ -97,6 +97,8 @@ const char* name(DType dtype);
 const char* scalar_type_name(DType dtype);
 // "torch.FloatTensor"
 const char* tensor_type_name(DType dtype);
+// "long int": the C++ type, as some of torch's messages spell it.
+const char* cpp_type_name(DType dtype);
 
 constexpr bool is_floating_point(DType d) { return d >= DType::Float16 && d <= DType::Float64; }
 constexpr bool is_complex(DType d) { return d == DType::Complex64 || d == DType::Complex128 || d == DType::Complex32; }

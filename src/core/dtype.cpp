@@ -13,30 +13,31 @@ struct Names {
   const char* name;
   const char* scalar_type;
   const char* tensor_type;
+  const char* cpp_type;
 };
 
 constexpr Names kNames[] = {
-    {"bool", "Bool", "torch.BoolTensor"},
-    {"uint8", "Byte", "torch.ByteTensor"},
-    {"int8", "Char", "torch.CharTensor"},
-    {"int16", "Short", "torch.ShortTensor"},
-    {"int32", "Int", "torch.IntTensor"},
-    {"int64", "Long", "torch.LongTensor"},
-    {"float16", "Half", "torch.HalfTensor"},
-    {"bfloat16", "BFloat16", "torch.BFloat16Tensor"},
-    {"float32", "Float", "torch.FloatTensor"},
-    {"float64", "Double", "torch.DoubleTensor"},
-    {"complex64", "ComplexFloat", "torch.ComplexFloatTensor"},
-    {"complex128", "ComplexDouble", "torch.ComplexDoubleTensor"},
-    {"uint16", "UInt16", "torch.UInt16Tensor"},
-    {"uint32", "UInt32", "torch.UInt32Tensor"},
-    {"uint64", "UInt64", "torch.UInt64Tensor"},
-    {"complex32", "ComplexHalf", "torch.ComplexHalfTensor"},
-    {"quint8", "QUInt8", "torch.QUInt8Tensor"},
-    {"qint8", "QInt8", "torch.QInt8Tensor"},
-    {"qint32", "QInt32", "torch.QInt32Tensor"},
-    {"quint4x2", "QUInt4x2", "torch.QUInt4x2Tensor"},
-    {"undefined", "Undefined", "torch.UndefinedTensor"},
+    {"bool", "Bool", "torch.BoolTensor", "bool"},
+    {"uint8", "Byte", "torch.ByteTensor", "unsigned char"},
+    {"int8", "Char", "torch.CharTensor", "signed char"},
+    {"int16", "Short", "torch.ShortTensor", "short int"},
+    {"int32", "Int", "torch.IntTensor", "int"},
+    {"int64", "Long", "torch.LongTensor", "long int"},
+    {"float16", "Half", "torch.HalfTensor", "c10::Half"},
+    {"bfloat16", "BFloat16", "torch.BFloat16Tensor", "c10::BFloat16"},
+    {"float32", "Float", "torch.FloatTensor", "float"},
+    {"float64", "Double", "torch.DoubleTensor", "double"},
+    {"complex64", "ComplexFloat", "torch.ComplexFloatTensor", "c10::complex<float>"},
+    {"complex128", "ComplexDouble", "torch.ComplexDoubleTensor", "c10::complex<double>"},
+    {"uint16", "UInt16", "torch.UInt16Tensor", "short unsigned int"},
+    {"uint32", "UInt32", "torch.UInt32Tensor", "unsigned int"},
+    {"uint64", "UInt64", "torch.UInt64Tensor", "long unsigned int"},
+    {"complex32", "ComplexHalf", "torch.ComplexHalfTensor", "ComplexHalf"},
+    {"quint8", "QUInt8", "torch.QUInt8Tensor", "QUInt8"},
+    {"qint8", "QInt8", "torch.QInt8Tensor", "QInt8"},
+    {"qint32", "QInt32", "torch.QInt32Tensor", "QInt32"},
+    {"quint4x2", "QUInt4x2", "torch.QUInt4x2Tensor", "QUInt4x2"},
+    {"undefined", "Undefined", "torch.UndefinedTensor", "Undefined"},
 };
 
 // 0 bool, 1 integer, 2 floating point, 3 complex
@@ -52,6 +53,7 @@ std::atomic<DType> g_default_dtype{DType::Float32};
 
 const char* name(DType dtype) { return kNames[static_cast<int>(dtype)].name; }
 const char* scalar_type_name(DType dtype) { return kNames[static_cast<int>(dtype)].scalar_type; }
+const char* cpp_type_name(DType dtype) { return kNames[static_cast<int>(dtype)].cpp_type; }
 const char* tensor_type_name(DType dtype) { return kNames[static_cast<int>(dtype)].tensor_type; }
 
 DType to_real(DType dtype) {

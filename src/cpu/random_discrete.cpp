@@ -125,22 +125,6 @@ double highest_value() {
     return static_cast<double>(std::numeric_limits<T>::max());
 }
 
-// How torch's messages about bounds spell the types.
-const char* cpp_name(DType dtype) {
-  switch (dtype) {
-    case DType::Bool: return "bool";
-    case DType::UInt8: return "unsigned char";
-    case DType::Int8: return "signed char";
-    case DType::Int16: return "short int";
-    case DType::Int32: return "int";
-    case DType::Int64: return "long int";
-    case DType::Float16: return "c10::Half";
-    case DType::BFloat16: return "c10::BFloat16";
-    case DType::Float32: return "float";
-    default: return "double";
-  }
-}
-
 template <class T>
 void check_bounds(const char* what, int64_t value, DType dtype) {
   bool inside;
@@ -149,7 +133,7 @@ void check_bounds(const char* what, int64_t value, DType dtype) {
              value <= static_cast<int64_t>(std::numeric_limits<T>::max());
   else
     inside = static_cast<double>(value) >= lowest_value<T>() && static_cast<double>(value) <= highest_value<T>();
-  check(inside, what, " is out of bounds for ", cpp_name(dtype));
+  check(inside, what, " is out of bounds for ", cpp_type_name(dtype));
 }
 
 }  // namespace

@@ -177,8 +177,8 @@ Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, c
       !layout::is_expandable_to(self.sizes(), shape))
     layout::expand(self, shape);  // raises
   if (self.dtype() != batch1.dtype())
-    fail("Input dtypes must be the same, got: input ", cpp_name(self.dtype()), ", batch1: ", cpp_name(batch1.dtype()),
-         ", batch2: ", cpp_name(batch2.dtype()));
+    fail("Input dtypes must be the same, got: input ", cpp_type_name(self.dtype()),
+         ", batch1: ", cpp_type_name(batch1.dtype()), ", batch2: ", cpp_type_name(batch2.dtype()));
   if (batch1.dtype() != batch2.dtype()) fail("expected scalar type ", batch1.dtype(), " but found ", batch2.dtype());
   const DType dtype = self.dtype();
   check_dtype("baddbmm", dtype);

@@ -25,7 +25,8 @@ void check_mm(const Tensor& a, const Tensor& b) {
     fail("mat1 and mat2 shapes cannot be multiplied (", a.sizes()[0], "x", a.sizes()[1], " and ", b.sizes()[0], "x",
          b.sizes()[1], ")");
   if (a.dtype() != b.dtype()) [[unlikely]]
-    fail("expected m1 and m2 to have the same dtype, but got: ", cpp_name(a.dtype()), " != ", cpp_name(b.dtype()));
+    fail("expected m1 and m2 to have the same dtype, but got: ", cpp_type_name(a.dtype()),
+         " != ", cpp_type_name(b.dtype()));
   check_dtype("addmm_impl_cpu_", a.dtype());
   check_cpu("mm", a);
   check_cpu("mm", b);

@@ -64,34 +64,13 @@ void gemm_batched(DType dtype, int64_t batch, const Matrix& a, int64_t a_bs, con
                     b.row_stride, b.col_stride, beta, c, c_bs, c_rs, c_cs, a.conj, b.conj);
 }
 
-const char* cpp_name(DType dtype) {
-  switch (dtype) {
-    case DType::Bool: return "bool";
-    case DType::UInt8: return "unsigned char";
-    case DType::Int8: return "signed char";
-    case DType::Int16: return "short int";
-    case DType::Int32: return "int";
-    case DType::Int64: return "long int";
-    case DType::Float16: return "c10::Half";
-    case DType::BFloat16: return "c10::BFloat16";
-    case DType::Float32: return "float";
-    case DType::Float64: return "double";
-    case DType::Complex64: return "c10::complex<float>";
-    case DType::Complex128: return "c10::complex<double>";
-    case DType::UInt16: return "short unsigned int";
-    case DType::UInt32: return "unsigned int";
-    case DType::UInt64: return "long unsigned int";
-    default: return scalar_type_name(dtype);
-  }
-}
-
 Tensor scaled(const Tensor& grad, const Scalar& factor) {
   return is_one(factor) ? grad : mul(grad, conj_scalar(factor));
 }
 
 void check_factor(const Scalar& factor, DType dtype) {
   if (factor.is_complex() && !rushlight::is_complex(dtype)) [[unlikely]]
-    fail("value cannot be converted to type ", cpp_name(dtype), " without overflow");
+    fail("value cannot be converted to type ", cpp_type_name(dtype), " without overflow");
 }
 
 // Where nothing is recorded the transposes are not made: gemm gets the strides.
@@ -167,7 +146,8 @@ bool prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType 
            "requires grad.");
   }
   if (out.dtype() != dtype)
-    fail("Expected out tensor to have dtype ", cpp_name(dtype), ", but got ", cpp_name(out.dtype()), " instead");
+    fail("Expected out tensor to have dtype ", cpp_type_name(dtype), ", but got ", cpp_type_name(out.dtype()),
+         " instead");
   if (out.storage()->read_only() || equal(out.sizes(), shape)) layout::check_writable(out);
   bool meets = false;
   if (self && !(self->is_same(out) && equal(out.sizes(), shape)))

@@ -32,8 +32,6 @@ inline void check_dtype(const char* kernel, DType dtype) {
   if (dtype == DType::Bool || static_cast<int>(dtype) >= kNumComputeDTypes) [[unlikely]]
     fail<NotImplementedError>("\"", kernel, "\" not implemented for '", dtype, "'");
 }
-// The name that torch's messages of the products use: "long int".
-const char* cpp_name(DType dtype);
 
 // Whether gradients keep the column-major layout of a matrix.
 inline bool is_column_major(const Tensor& t) { return t.strides()[0] == 1 && t.strides()[1] == t.sizes()[0]; }

@@ -7,13 +7,6 @@ namespace rushlight {
 
 namespace {
 
-const char* cpp_name(DType d) {
-  constexpr const char* names[] = {"bool",  "unsigned char", "signed char",         "short int",
-                                   "int",   "long int",      "c10::Half",           "c10::BFloat16",
-                                   "float", "double",        "c10::complex<float>", "c10::complex<double>"};
-  return static_cast<int>(d) < kNumComputeDTypes ? names[static_cast<int>(d)] : name(d);
-}
-
 void check_same_dtype(const Tensor& self, const Tensor& out) {
   if (out.dtype() != self.dtype())
     fail("Expected the dtype for input and out to match, but got ", self.dtype(), " for input's dtype and ",
@@ -46,7 +39,8 @@ const Tensor& into(const char* name, const Tensor& out, const Tensor& self, F f)
 
 void check_out_dtype(DType expected, const Tensor& out) {
   if (out.dtype() != expected)
-    fail("Expected out tensor to have dtype ", cpp_name(expected), ", but got ", cpp_name(out.dtype()), " instead");
+    fail("Expected out tensor to have dtype ", cpp_type_name(expected), ", but got ", cpp_type_name(out.dtype()),
+         " instead");
 }
 
 void check_out_grad(const char* operation, const Tensor& out, const Tensor& self) {
