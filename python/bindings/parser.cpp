@@ -46,6 +46,7 @@ struct Signature {
   std::string returns;
   int positional = 0;
   Handler handler;
+  const Operation* operation = nullptr;
 };
 
 struct Function {
@@ -218,6 +219,7 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
   args.variadic = nullptr;
   args.variadic_at = -1;
   args.signature = &s;
+  args.operation = s.operation;
   bool set[kMaxParams] = {};
   int param = 0;
   for (Py_ssize_t i = 0; i < count; ++i) {
@@ -486,8 +488,9 @@ Registry& registry() {
 }
 
 void add(std::map<std::string, std::unique_ptr<Function>>& to, const char* signature, Handler handler, const char* doc,
-         bool method) {
+         bool method, const Operation* operation) {
   Signature s = parse_signature(signature, handler);
+  s.operation = operation;
   const std::string name = s.text.substr(0, s.text.find('('));
   if (method) {
     if (!s.params.empty()) s.params[0].required = true;
@@ -513,14 +516,14 @@ PyObject* make_object(Function* f, bool method) {
 
 }  // namespace
 
-void def(const char* signature, Handler handler, Where where, const char* doc) {
-  if (where & kFunction) add(registry().functions, signature, handler, doc, false);
-  if (where & kMethod) add(registry().methods, signature, handler, doc, true);
-  if (where & kNN) add(registry().nn, signature, handler, doc, false);
-  if (where & kStatic) add(registry().statics, signature, handler, doc, false);
+void def(const char* signature, Handler handler, int where, const char* doc, const Operation* operation) {
+  if (where & kFunction) add(registry().functions, signature, handler, doc, false, operation);
+  if (where & kMethod) add(registry().methods, signature, handler, doc, true, operation);
+  if (where & kNN) add(registry().nn, signature, handler, doc, false, operation);
+  if (where & kStatic) add(registry().statics, signature, handler, doc, false, operation);
 }
 
-void def_alias(const char* alias, const char* name, Where where) {
+void def_alias(const char* alias, const char* name, int where) {
   auto copy = [&](std::map<std::string, std::unique_ptr<Function>>& functions) {
     auto found = functions.find(name);
     if (found == functions.end()) Py_FatalError((std::string("no function to alias: ") + name).c_str());

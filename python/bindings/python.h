@@ -105,6 +105,8 @@ class Owned {
 // ---- arguments (parser.cpp)
 inline constexpr int kMaxParams = 16;
 
+struct Operation;
+
 // The values of one call, by position in the signature; absent ones and None are null.
 class Args {
  public:
@@ -134,7 +136,8 @@ class Args {
   Generator generator(int i) const;  // the default generator where absent
 
   int variadic_at = -1;
-  const void* signature = nullptr;  // of the overload that took the call
+  const void* signature = nullptr;       // of the overload that took the call
+  const Operation* operation = nullptr;  // of that overload, where def_op made it
 };
 
 // A list of dims that may be absent: absent means all.
@@ -152,16 +155,31 @@ class DimsArg {
 
 using Handler = PyObject* (*)(Args& args);
 
-enum Where : int { kFunction = 1, kMethod = 2, kBoth = 3, kNN = 4, kStatic = 8 };
+// kInPlace: def_op adds the method that ends in _.
+enum Where : int { kFunction = 1, kMethod = 2, kBoth = 3, kNN = 4, kStatic = 8, kInPlace = 16, kAll = 19 };
 
 // Registers one overload. The signature is torch's:
 //   "sum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None) -> Tensor"
 // Types: Tensor, Operand (Tensor or number), Scalar, int, float, bool, str, int[], int[1] (one integer will do),
 // int[*] (also as separate positional integers), Tensor[], dtype, device, Generator, object; a ? allows None. A first
 // parameter of type Tensor is `self` of the method. Overloads of one name are tried in the order of registration.
-void def(const char* signature, Handler handler, Where where = kBoth, const char* doc = nullptr);
+void def(const char* signature, Handler handler, int where = kBoth, const char* doc = nullptr,
+         const Operation* operation = nullptr);
+
+// ---- operations that make new tensors (operation.cpp): one line makes the function, the method, the in-place method
+// and the out= form, where `where` and the signature have them.
+//   def_op("hypot(Tensor input, Tensor other, *, Tensor? out=None)",
+//          [](const Args& a) { return hypot(a.tensor(0), a.tensor(1)); }, kAll);
+// `compute` never looks at out=: the result is checked against it and stored in it by torch's rules. The in-place
+// method name_ has the signature without out=; it computes from a copy of self where the graph may need the old values.
+void def_op(const char* signature, Tensor (*compute)(const Args& args), int where = kBoth, const char* doc = nullptr);
+// The same for several results. `fields`: names of the named tuple torch.return_types.<name>, separated by spaces;
+// empty for a plain tuple. out= is a parameter `Tensor[]? out=None` that takes as many tensors.
+void def_ops(const char* signature, TensorList (*compute)(const Args& args), const char* fields, int where = kBoth,
+             const char* doc = nullptr);
+
 // The same function under a second name.
-void def_alias(const char* alias, const char* name, Where where = kBoth);
+void def_alias(const char* alias, const char* name, int where = kBoth);
 // Puts what was registered into the module, the Tensor type and the `_nn` submodule.
 void install_functions(PyObject* module);
 

@@ -206,26 +206,13 @@ void register_reduce() {
                                 "Standard deviation over dims; correction (1) degrees of freedom are taken off.");
   define_pair<var_mean>("var_mean");
   define_pair<std_mean>("std_mean");
-  def(
+  def_op(
       "cumsum(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)",
-      [](Args& a) {
-        if (a.has(3)) {
-          cumsum_out(a.tensor(3), a.tensor(0), a.integer(1), a.dtype(2));
-          return given(a, 3);
-        }
-        return wrap(cumsum(a.tensor(0), a.integer(1), a.dtype(2)));
-      },
-      kBoth, "Running sums along a dim.");
-  def(
+      [](const Args& a) { return cumsum(a.tensor(0), a.integer(1), a.dtype(2)); }, kAll, "Running sums along a dim.");
+  def_op(
       "cumprod(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)",
-      [](Args& a) {
-        if (a.has(3)) {
-          cumprod_out(a.tensor(3), a.tensor(0), a.integer(1), a.dtype(2));
-          return given(a, 3);
-        }
-        return wrap(cumprod(a.tensor(0), a.integer(1), a.dtype(2)));
-      },
-      kBoth, "Running products along a dim.");
+      [](const Args& a) { return cumprod(a.tensor(0), a.integer(1), a.dtype(2)); }, kAll,
+      "Running products along a dim.");
   def(
       "softmax(Tensor input, int dim, dtype? dtype=None)",
       [](Args& a) { return wrap(softmax(a.tensor(0), a.integer(1), a.dtype(2))); }, kBoth,

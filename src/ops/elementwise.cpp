@@ -240,6 +240,14 @@ void store_output(const char* operation, const Tensor& out, const Tensor& result
   copy_(out, result);
 }
 
+void finish_out(const char* operation, const Tensor& out, const Tensor& result) {
+  check_cpu(operation, out);
+  const Tensor source = layout::overlap(out, result) == layout::Overlap::None ? result : clone(result);
+  prepare_out(operation, out, source.sizes(), source.dtype(), {&source});
+  NoGradGuard no_grad;
+  copy_(out, source);
+}
+
 void check_inplace_result(const char* operation, const Tensor& self, IntSpan shape, DType result) {
   (void)operation;
   if (!can_cast(result, self.dtype()))

@@ -55,6 +55,9 @@ void resize_output(const Tensor& out, IntSpan shape);
 // Stores a result of its own memory in an out= tensor of any shape, after the same checks. Resizes without a warning,
 // as torch's factories do.
 void store_output(const char* operation, const Tensor& out, const Tensor& result);
+// The end of every out= form without a kernel of its own: checks `result` against `out` (dtype, gradients), resizes
+// `out` with torch's warning and stores the result in it.
+void finish_out(const char* operation, const Tensor& out, const Tensor& result);
 // In-place results keep shape and category.
 void check_inplace_result(const char* operation, const Tensor& self, IntSpan shape, DType result);
 // Raises where `out` and an input share only part of their memory.
