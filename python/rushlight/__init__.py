@@ -30,7 +30,19 @@ from math import e, inf, nan, pi  # noqa: E402
 newaxis = None
 
 # What is not needed by every program is imported when it is asked for.
-_LAZY_MODULES = ("nn", "optim", "autograd", "utils", "cuda", "storage", "random", "fft", "linalg")
+_LAZY_MODULES = (
+    "nn",
+    "optim",
+    "autograd",
+    "utils",
+    "cuda",
+    "storage",
+    "random",
+    "fft",
+    "linalg",
+    "testing",
+    "backends",
+)
 _LAZY = {
     **dict.fromkeys(("set_printoptions", "get_printoptions"), "_tensor_str"),
     **dict.fromkeys(
@@ -51,6 +63,25 @@ _LAZY = {
     **dict.fromkeys(("quantize_per_tensor",), "_quantized"),
     **dict.fromkeys(("save", "load"), "_serialization"),
     **dict.fromkeys(("broadcast_tensors", "broadcast_shapes", "fork_rng"), "_functional"),
+    **dict.fromkeys(
+        (
+            "are_deterministic_algorithms_enabled",
+            "get_deterministic_debug_mode",
+            "get_float32_matmul_precision",
+            "get_num_interop_threads",
+            "is_deterministic_algorithms_warn_only_enabled",
+            "is_warn_always_enabled",
+            "set_default_tensor_type",
+            "set_deterministic_debug_mode",
+            "set_float32_matmul_precision",
+            "set_flush_denormal",
+            "set_num_interop_threads",
+            "set_warn_always",
+            "typename",
+            "use_deterministic_algorithms",
+        ),
+        "_settings",
+    ),
     "TypedStorage": "storage",
     "is_storage": "storage",
 }

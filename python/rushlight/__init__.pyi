@@ -2,6 +2,7 @@ import builtins
 
 from . import _C as _C
 from . import autograd as autograd
+from . import backends as backends
 from . import cuda as cuda
 from . import fft as fft
 from . import linalg as linalg
@@ -9,6 +10,7 @@ from . import nn as nn
 from . import optim as optim
 from . import random as random
 from . import storage as storage
+from . import testing as testing
 from . import utils as utils
 from ._C import *
 from ._C import Tensor as Tensor
@@ -27,6 +29,20 @@ from ._legacy import IntTensor as IntTensor
 from ._legacy import LongTensor as LongTensor
 from ._legacy import ShortTensor as ShortTensor
 from ._quantized import quantize_per_tensor as quantize_per_tensor
+from ._settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from ._settings import get_deterministic_debug_mode as get_deterministic_debug_mode
+from ._settings import get_float32_matmul_precision as get_float32_matmul_precision
+from ._settings import get_num_interop_threads as get_num_interop_threads
+from ._settings import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
+from ._settings import is_warn_always_enabled as is_warn_always_enabled
+from ._settings import set_default_tensor_type as set_default_tensor_type
+from ._settings import set_deterministic_debug_mode as set_deterministic_debug_mode
+from ._settings import set_float32_matmul_precision as set_float32_matmul_precision
+from ._settings import set_flush_denormal as set_flush_denormal
+from ._settings import set_num_interop_threads as set_num_interop_threads
+from ._settings import set_warn_always as set_warn_always
+from ._settings import typename as typename
+from ._settings import use_deterministic_algorithms as use_deterministic_algorithms
 from ._tensor_str import get_printoptions as get_printoptions
 from ._tensor_str import set_printoptions as set_printoptions
 from ._types import channels_last as channels_last

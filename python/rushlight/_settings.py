@@ -1,0 +1,95 @@
+"""Settings of torch that choose between ways to compute. rushlight has one way, so most only remember their value."""
+
+from __future__ import annotations
+
+import builtins
+import warnings
+
+from . import _C
+
+_state = {"precision": "highest", "deterministic": 0, "warn_always": False}
+_MODES = {"default": 0, "warn": 1, "error": 2}
+
+
+def get_float32_matmul_precision() -> str:
+    """'highest', 'high' or 'medium'; products of float32 are computed in float32 whatever it is."""
+    return _state["precision"]
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Remembers the precision; unknown names give a warning and change nothing, as in torch."""
+    if precision not in ("highest", "high", "medium"):
+        warnings.warn(f"{precision} is not one of 'highest', 'high', or 'medium'; it has no effect.", stacklevel=2)
+        return
+    _state["precision"] = precision
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accepted: every algorithm of rushlight is deterministic."""
+    _state["deterministic"] = (1 if warn_only else 2) if mode else 0
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    return _state["deterministic"] > 0
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    return _state["deterministic"] == 1
+
+
+def set_deterministic_debug_mode(debug_mode: builtins.int | str) -> None:
+    """0 'default', 1 'warn', 2 'error'. RuntimeError for anything else."""
+    mode = _MODES.get(debug_mode) if isinstance(debug_mode, str) else debug_mode
+    if mode not in (0, 1, 2):
+        expected = "`default`, `warn`, `error`" if isinstance(debug_mode, str) else "0, 1, 2"
+        raise RuntimeError(f"invalid value of debug_mode, expected one of {expected}, but got {debug_mode}")
+    _state["deterministic"] = mode
+
+
+def get_deterministic_debug_mode() -> builtins.int:
+    return _state["deterministic"]
+
+
+def is_warn_always_enabled() -> bool:
+    return _state["warn_always"]
+
+
+def set_warn_always(b: bool) -> None:
+    _state["warn_always"] = bool(b)
+
+
+def get_num_interop_threads() -> builtins.int:
+    """1: operations run one after the other on the calling thread."""
+    return 1
+
+
+def set_num_interop_threads(num: builtins.int) -> None:
+    """Accepted without effect. RuntimeError unless positive."""
+    if num <= 0:
+        raise RuntimeError("set_num_interop_threads expects a positive integer")
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: denormal numbers are always kept."""
+    return False
+
+
+def set_default_tensor_type(t: type | str) -> None:
+    """Sets the default dtype to that of a tensor type such as torch.DoubleTensor or its name. TypeError otherwise."""
+    from . import _legacy
+
+    name = t.rpartition(".")[2] if isinstance(t, str) else t.__name__
+    try:
+        dtype = getattr(_legacy, name).dtype
+    except AttributeError:
+        raise TypeError(f"invalid type object: {t!r} is not a tensor type") from None
+    _C.set_default_dtype(dtype)
+
+
+def typename(obj: object, /) -> str:
+    """The name of an object's type with its module; of tensors the type's legacy name, 'torch.FloatTensor'."""
+    if isinstance(obj, _C.Tensor):
+        return obj.type()
+    kind = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(kind, "__module__", "") or ""
+    return kind.__qualname__ if module in ("", "builtins") else f"{module}.{kind.__qualname__}"

@@ -1,0 +1,72 @@
+"""Methods of Tensor that run Python code for every element or exist for old programs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+from . import _C
+from ._functional import broadcast_shapes
+
+
+def _elementwise(name: str, tensor: _C.Tensor, others: tuple[_C.Tensor, ...], function: Callable) -> _C.Tensor:
+    if tensor.requires_grad:
+        raise RuntimeError(f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.")
+    for other in others:
+        if other.dtype != tensor.dtype:
+            raise TypeError(f"{name}: expected {tensor.type()} for 'other' (got {other.type()})")
+        if broadcast_shapes(tensor.shape, other.shape) != tensor.shape:
+            raise RuntimeError(
+                f"{name}: 'other' of shape {list(other.shape)} cannot be expanded to {list(tensor.shape)}"
+            )
+    columns = [t.expand(tensor.shape).flatten().tolist() for t in (tensor, *others)]
+    values = [function(*row) for row in zip(*columns, strict=True)]
+    if not tensor.dtype.is_floating_point and not tensor.dtype.is_complex:
+        values = [int(v) for v in values]
+    with _C.no_grad():
+        tensor.copy_(_C.tensor(values, dtype=tensor.dtype).reshape(tensor.shape))
+    return tensor
+
+
+def apply_(tensor: _C.Tensor, function: Callable) -> _C.Tensor:
+    """Replaces each element x by function(x). Slow: one Python call per element."""
+    return _elementwise("apply_", tensor, (), function)
+
+
+def map_(tensor: _C.Tensor, other: _C.Tensor, function: Callable) -> _C.Tensor:
+    """Replaces each element x by function(x, y) with y of `other`, which broadcasts and has the same dtype."""
+    return _elementwise("map_", tensor, (other,), function)
+
+
+def map2_(tensor: _C.Tensor, x: _C.Tensor, y: _C.Tensor, function: Callable) -> _C.Tensor:
+    """Replaces each element by function(element, x, y)."""
+    return _elementwise("map2_", tensor, (x, y), function)
+
+
+def resize(tensor: _C.Tensor, sizes: tuple[int, ...]) -> _C.Tensor:
+    """Deprecated: reshape."""
+    warnings.warn("non-inplace resize is deprecated", stacklevel=2)
+    return tensor.reshape(sizes)
+
+
+def resize_as(tensor: _C.Tensor, other: _C.Tensor) -> _C.Tensor:
+    """Deprecated: reshape to the shape of other."""
+    warnings.warn("non-inplace resize_as is deprecated", stacklevel=2)
+    return tensor.reshape(other.shape)
+
+
+def dim_order(tensor: _C.Tensor) -> tuple[int, ...]:
+    """The dims from the outermost in memory to the innermost."""
+    strides = tensor.stride()
+    return tuple(sorted(range(tensor.dim()), key=lambda d: -strides[d]))
+
+
+def new(tensor: _C.Tensor, args: tuple) -> _C.Tensor:
+    """A tensor of the same dtype: new() empty, new(2, 3) of a shape, new([1, 2]) of data."""
+    if not args:
+        return tensor.new_empty(0)
+    if len(args) == 1 and isinstance(args[0], _C.Tensor):
+        return args[0].detach()
+    if len(args) == 1 and isinstance(args[0], (list, tuple)) and not isinstance(args[0], _C.Size):
+        return tensor.new_tensor(args[0])
+    return tensor.new_empty(*args)
