@@ -15,12 +15,15 @@ void check_lerp(const Args& a) {
     fail("expected dtype ", name(dtype), " for `weight` but got dtype ", name(a.tensor(2).dtype()));
 }
 
-template <UnaryOp Op>
+// out= is the last parameter, where there is one.
+template <UnaryOp Op, bool Out = true>
 PyObject* unary_call(Args& a) {
-  if (a.has(1)) {
+  if (Out && a.has(1)) {
     unary(Op, a.tensor(0), {Target::Kind::Out, &a.tensor(1)});
     return Py_NewRef(a.object(1));
   }
+  if constexpr (Op == UnaryOp::ConjPhysical)  // real numbers are returned as they are
+    if (!is_complex(a.tensor(0).dtype())) return Py_NewRef(a.object(0));
   return wrap(unary(Op, a.tensor(0)));
 }
 template <UnaryOp Op>
@@ -248,8 +251,9 @@ void def_binary(const std::string& name, Binary forms, Handler call, Handler inp
 }  // namespace
 
 void register_elementwise() {
-#define RL_UNARY(Name, function, node, promotion, derivative, forms) \
-  def_unary(#function, Unary::forms, unary_call<UnaryOp::Name>, unary_inplace<UnaryOp::Name>);
+#define RL_UNARY(Name, function, node, promotion, derivative, forms)                         \
+  def_unary(#function, Unary::forms, unary_call<UnaryOp::Name, Unary::forms != Unary::Test>, \
+            unary_inplace<UnaryOp::Name>);
 #define RL_BINARY(Name, function, node, promotion, derivative, forms) \
   def_binary(#function, Binary::forms, binary_call<BinaryOp::Name>, binary_inplace<BinaryOp::Name>);
 #include "rushlight/elementwise.def"
@@ -272,12 +276,16 @@ void register_elementwise() {
   });
   def(
       "rsub(Tensor input, Operand other, *, Scalar alpha=1)",
-      [](Args& a) { return wrap(rsub(a.tensor(0), a.operand(1), a.scalar(2, 1))); }, kBoth, "other - alpha * input.");
+      [](Args& a) { return wrap(rsub(a.tensor(0), a.operand(1), a.scalar(2, 1))); }, kFunction,
+      "other - alpha * input.");
   def("div(Tensor input, Operand other, *, str? rounding_mode=None, Tensor? out=None)", div_call, kBoth,
       "input / other, elementwise.\n\nrounding_mode: None for true division (integers give the default dtype), 'trunc' "
       "towards zero, 'floor' downwards.");
   def("div_(Tensor self, Operand other, *, str? rounding_mode=None)", div_inplace, kMethod);
   def("true_divide(Tensor input, Operand other, *, Tensor? out=None)", binary_call<BinaryOp::Div>, kBoth);
+  def(
+      "__rdiv__(Tensor self, Operand other)",
+      [](Args& a) { return wrap(binary(BinaryOp::Div, a.operand(1), a.operand(0))); }, kMethod);
   def("true_divide_(Tensor self, Operand other)", binary_inplace<BinaryOp::Div>, kMethod);
   def(
       "pow(Tensor input, Operand exponent, *, Tensor? out=None)",
@@ -449,7 +457,12 @@ void register_elementwise() {
                                     {"arctan2", "atan2"}}) {
     def_alias(alias, name);
     def_alias((std::string(alias) + "_").c_str(), (std::string(name) + "_").c_str(), kMethod);
+    // torch has a function for the in-place form of these.
+    if (const std::string_view n = alias; n.starts_with("arc") ? n != "arctan2" : n == "negative" || n == "fix")
+      def_alias((std::string(alias) + "_").c_str(), (std::string(name) + "_").c_str(), kFunction);
   }
+  def_alias("__div__", "true_divide", kMethod);
+  def_alias("__idiv__", "true_divide_", kMethod);
 }
 
 }  // namespace rushlight::python

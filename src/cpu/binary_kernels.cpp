@@ -355,7 +355,25 @@ struct NextafterF {
     return __builtin_bit_cast(double, r);
   }
 };
-// Of halves, whose bits come as integers; Infinity: those of infinity.
+// Loops on halves themselves, for functions that more than one rounding, or the half's own digits, are part of.
+template <class H, class F>
+RL_INLINE void half_loop(char* const* data, const int64_t* strides, int64_t n, F f) {
+  binary_loop<H, H>(data, strides, n, [=](H a, H b) __attribute__((always_inline)) {
+    return H(f(static_cast<float>(a), static_cast<float>(b)));
+  });
+}
+template <class H>
+void div_trunc_half(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  half_loop<H>(data, strides, n,
+               [](float a, float b) __attribute__((always_inline)) { return trunc_of(static_cast<float>(H(a / b))); });
+}
+template <class H>
+void add_scaled_half(char* const* data, const int64_t* strides, int64_t n, const void* params) {
+  const float scale = static_cast<float>(*static_cast<const H*>(params));
+  half_loop<H>(data, strides, n,
+               [=](float a, float b) __attribute__((always_inline)) { return a + static_cast<float>(H(scale * b)); });
+}
+// Their bits come as integers; Infinity: those of infinity.
 template <uint16_t Infinity>
 void next_half(char* const* data, const int64_t* strides, int64_t n, const void*) {
   binary_loop<uint16_t, uint16_t>(data, strides, n, [](uint16_t a, uint16_t b) __attribute__((always_inline)) {
@@ -464,6 +482,11 @@ void fill_binary(ElementwiseTable& t) {
   Loop* const next = t.binary[static_cast<int>(BinaryOp::Nextafter)];
   next[static_cast<int>(DType::Float16)] = next_half<0x7c00>;
   next[static_cast<int>(DType::BFloat16)] = next_half<0x7f80>;
+  Loop* const div_trunc = t.binary[static_cast<int>(BinaryOp::DivTrunc)];
+  div_trunc[static_cast<int>(DType::Float16)] = div_trunc_half<float16>;
+  div_trunc[static_cast<int>(DType::BFloat16)] = div_trunc_half<bfloat16>;
+  t.add_scaled[static_cast<int>(DType::Float16)] = add_scaled_half<float16>;
+  t.add_scaled[static_cast<int>(DType::BFloat16)] = add_scaled_half<bfloat16>;
 #undef RL_ORDERED
 #undef RL_ANY
 #undef RL_BITS

@@ -428,11 +428,14 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   const DType common = ta && tb && ta->dtype() == tb->dtype() ? ta->dtype() : result_type({&a, &b});
   const DType computed = in.promotion == Promotion::Float && is_integral(common, true) ? default_dtype() : common;
   const DType result_dtype = in.promotion == Promotion::Bool ? DType::Bool : computed;
-  const DType reads = modular(op)                 ? signed_twin(kernel_dtype(computed))
-                      : op == BinaryOp::Nextafter ? computed
-                                                  : kernel_dtype(computed);
-  const DType writes = in.promotion == Promotion::Bool ? DType::Bool : reads;
   const cpu::ElementwiseTable& table = cpu::elementwise();
+  // Half precision computes in float32, except where it has a loop of its own.
+  DType reads = kernel_dtype(computed);
+  if (modular(op))
+    reads = signed_twin(reads);
+  else if (reads != computed && table.binary[static_cast<int>(op)][static_cast<int>(computed)]) [[unlikely]]
+    reads = computed;
+  DType writes = in.promotion == Promotion::Bool ? DType::Bool : reads;
   cpu::Loop loop = static_cast<int>(reads) < kNumComputeDTypes
                        ? table.binary[static_cast<int>(op)][static_cast<int>(reads)]
                        : nullptr;
@@ -454,6 +457,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       if (!alpha.to_bool()) return binary(op, a, Operand(false), target);  // False * other
     } else {
       const Scalar value = op == BinaryOp::Sub ? -alpha : alpha;
+      if (reads != computed && table.add_scaled[static_cast<int>(computed)]) reads = writes = computed;
       value.store(reads, factor);
       params = factor;
       loop = table.add_scaled[static_cast<int>(reads)];

@@ -171,7 +171,7 @@ void pow_rule(BinaryGrad& g) {
 }
 
 [[noreturn, gnu::cold]] void fail_missing(const char* name) {
-  fail<NotImplementedError>("derivative for '", name, "' is not implemented");
+  fail<NotImplementedError>("the derivative for '", name, "' is not implemented");
 }
 // A number becomes a 0-d tensor of the dtype of `like`.
 Tensor as_tensor(const Operand& o, T like) {
@@ -248,8 +248,11 @@ constexpr BinaryRule Hypot{kForA, kForB, kForA | kForB, [](BinaryGrad& g) {
                              if (g.wants_a) g.grad_a = mul(g.grad, div(g.a, g.result));
                              if (g.wants_b) g.grad_b = mul(g.grad, div(g.b, g.result));
                            }};
-constexpr BinaryRule Nextafter{0, 0, 0, [](BinaryGrad&) { fail_missing("nextafter"); }};
-constexpr BinaryRule Heaviside{0, 0, 0, [](BinaryGrad&) { fail_missing("heaviside"); }};
+constexpr BinaryRule Nextafter{0, 0, 0, [](BinaryGrad& g) {
+                                 if (g.wants_a) g.grad_a = g.grad;
+                                 if (g.wants_b) g.grad_b = zeros_of(g.grad);
+                               }};
+constexpr BinaryRule Heaviside{0, 0, 0, [](BinaryGrad&) { fail("derivative for aten::heaviside is not implemented"); }};
 constexpr BinaryRule Logaddexp{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
                                  if (g.wants_a) g.grad_a = div(g.grad, conj(add(exp(sub(g.b, g.a)), 1)));
                                  if (g.wants_b) g.grad_b = div(g.grad, conj(add(exp(sub(g.a, g.b)), 1)));
