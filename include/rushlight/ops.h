@@ -75,11 +75,11 @@ Scalar item(const Tensor& self);
 bool equal(const Tensor& a, const Tensor& b);
 
 // ---- elementwise (elementwise.def)
-#define RL_UNARY(Name, function, node, promotion, derivative) \
-  Tensor function(const Tensor& self);                        \
-  const Tensor& function##_(const Tensor& self);              \
+#define RL_UNARY(Name, function, node, promotion, derivative, forms) \
+  Tensor function(const Tensor& self);                               \
+  const Tensor& function##_(const Tensor& self);                     \
   const Tensor& function##_out(const Tensor& out, const Tensor& self);
-#define RL_BINARY(Name, function, node, promotion, derivative)         \
+#define RL_BINARY(Name, function, node, promotion, derivative, forms)  \
   Tensor function(const Operand& self, const Operand& other);          \
   const Tensor& function##_(const Tensor& self, const Operand& other); \
   const Tensor& function##_out(const Tensor& out, const Operand& self, const Operand& other);

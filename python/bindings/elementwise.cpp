@@ -15,12 +15,15 @@ void check_lerp(const Args& a) {
     fail("expected dtype ", name(dtype), " for `weight` but got dtype ", name(a.tensor(2).dtype()));
 }
 
-template <UnaryOp Op>
+// out= is the last parameter, where there is one.
+template <UnaryOp Op, bool Out = true>
 PyObject* unary_call(Args& a) {
-  if (a.has(1)) {
+  if (Out && a.has(1)) {
     unary(Op, a.tensor(0), {Target::Kind::Out, &a.tensor(1)});
     return Py_NewRef(a.object(1));
   }
+  if constexpr (Op == UnaryOp::ConjPhysical)  // real numbers are returned as they are
+    if (!is_complex(a.tensor(0).dtype())) return Py_NewRef(a.object(0));
   return wrap(unary(Op, a.tensor(0)));
 }
 template <UnaryOp Op>
@@ -128,6 +131,31 @@ const char* formula(const std::string& name) {
       {"logical_not", "x == 0, as bool"},
       {"isnan", "whether x is NaN"},
       {"isinf", "whether x is infinite"},
+      {"isposinf", "whether x is +inf"},
+      {"isneginf", "whether x is -inf"},
+      {"isreal", "whether the imaginary part of x is 0"},
+      {"angle", "the angle of complex x, in radians; for real x 0, or pi where x is negative"},
+      {"erfinv", "the inverse of the error function"},
+      {"lgamma", "the logarithm of the magnitude of the gamma function"},
+      {"digamma", "the derivative of lgamma"},
+      {"sinc", "sin(pi x) / (pi x), 1 at 0"},
+      {"i0", "the modified Bessel function of the first kind of order 0"},
+      {"i0e", "exp(-|x|) i0(x)"},
+      {"i1", "the modified Bessel function of the first kind of order 1"},
+      {"i1e", "exp(-|x|) i1(x)"},
+      {"entr", "-x log(x); -inf for negative x"},
+      {"erfcx", "exp(x^2) erfc(x)"},
+      {"ndtri", "the x whose standard normal distribution function is the argument"},
+      {"log_ndtr", "the logarithm of the standard normal distribution function"},
+      {"bessel_j0", "the Bessel function of the first kind of order 0"},
+      {"bessel_j1", "the Bessel function of the first kind of order 1"},
+      {"bessel_y0", "the Bessel function of the second kind of order 0"},
+      {"bessel_y1", "the Bessel function of the second kind of order 1"},
+      {"modified_bessel_k0", "the modified Bessel function of the second kind of order 0"},
+      {"modified_bessel_k1", "the modified Bessel function of the second kind of order 1"},
+      {"scaled_modified_bessel_k0", "exp(x) modified_bessel_k0(x)"},
+      {"scaled_modified_bessel_k1", "exp(x) modified_bessel_k1(x)"},
+      {"spherical_bessel_j0", "sin(x) / x, 1 at 0"},
       {"isfinite", "whether x is neither infinite nor NaN"},
       {"signbit", "whether the sign bit of x is set"},
       {"positive", "x itself"},
@@ -140,6 +168,31 @@ const char* formula(const std::string& name) {
       {"minimum", "the smaller of both; NaN if either is"},
       {"fmax", "the larger of both; the other one if one is NaN"},
       {"fmin", "the smaller of both; the other one if one is NaN"},
+      {"copysign", "input with the sign of other"},
+      {"nextafter", "the next number after input towards other"},
+      {"hypot", "sqrt(input^2 + other^2) without overflow on the way"},
+      {"gcd", "the greatest common divisor"},
+      {"lcm", "the least common multiple"},
+      {"heaviside", "0 where input < 0, values where input == 0, 1 where input > 0"},
+      {"logaddexp", "log(exp(input) + exp(other)) without overflow on the way"},
+      {"logaddexp2", "log2(2^input + 2^other) without overflow on the way"},
+      {"xlogy", "input * log(other), 0 where input is 0"},
+      {"xlog1py", "input * log(1 + other), 0 where input is 0"},
+      {"zeta", "the Hurwitz zeta function, the sum of (other + k)^-input over k >= 0"},
+      {"igamma", "the regularised lower incomplete gamma function of order input at other"},
+      {"igammac", "the regularised upper incomplete gamma function of order input at other"},
+      {"chebyshev_polynomial_t", "the Chebyshev polynomial of the first kind of degree n at input"},
+      {"chebyshev_polynomial_u", "the Chebyshev polynomial of the second kind of degree n at input"},
+      {"chebyshev_polynomial_v", "the Chebyshev polynomial of the third kind of degree n at input"},
+      {"chebyshev_polynomial_w", "the Chebyshev polynomial of the fourth kind of degree n at input"},
+      {"shifted_chebyshev_polynomial_t", "chebyshev_polynomial_t(2 input - 1, n)"},
+      {"shifted_chebyshev_polynomial_u", "chebyshev_polynomial_u(2 input - 1, n)"},
+      {"shifted_chebyshev_polynomial_v", "chebyshev_polynomial_v(2 input - 1, n)"},
+      {"shifted_chebyshev_polynomial_w", "chebyshev_polynomial_w(2 input - 1, n)"},
+      {"hermite_polynomial_h", "the physicist's Hermite polynomial of degree n at input"},
+      {"hermite_polynomial_he", "the probabilist's Hermite polynomial of degree n at input"},
+      {"laguerre_polynomial_l", "the Laguerre polynomial of degree n at input"},
+      {"legendre_polynomial_p", "the Legendre polynomial of degree n at input"},
       {"atan2", "the angle of the point (other, input), in radians, in (-pi, pi]"}};
   for (const auto& [key, text] : texts)
     if (name == key) return text;
@@ -161,61 +214,48 @@ const char* describe(const char* name, bool two) {
 
 }  // namespace
 
-// torch has no in-place form of these.
-static constexpr bool has_inplace(UnaryOp op) {
-  return op != UnaryOp::IsNan && op != UnaryOp::IsInf && op != UnaryOp::IsFinite && op != UnaryOp::Signbit;
-}
-static constexpr bool has_inplace(BinaryOp op) {
-  return op != BinaryOp::Maximum && op != BinaryOp::Minimum && op != BinaryOp::Fmax && op != BinaryOp::Fmin;
+namespace {
+
+// The sets of forms in Python that the table names.
+enum class Unary { All, Method, Fresh, Test, Special, Hidden };
+enum class Binary { Number, Numbers, NumbersAll, Tensors, TensorsAll, Fresh, Values, Special, Degree, Hidden };
+
+void def_unary(const std::string& name, Unary forms, Handler call, Handler inplace) {
+  if (forms == Unary::Hidden) return;
+  const char* const doc = describe(name.c_str(), false);
+  const std::string signature =
+      name + (forms == Unary::Test ? "(Tensor input)" : "(Tensor input, *, Tensor? out=None)");
+  def(signature.c_str(), call, forms == Unary::Special ? kSpecial : kBoth, doc);
+  if (forms == Unary::All || forms == Unary::Method)
+    def((name + "_(Tensor self)").c_str(), inplace, forms == Unary::All ? kBoth : kMethod, doc);
 }
 
-// torch has forms with a number on the left of these.
-static constexpr bool number_first(BinaryOp op) {
-  switch (op) {
-    case BinaryOp::Remainder:
-    case BinaryOp::BitwiseAnd:
-    case BinaryOp::BitwiseOr:
-    case BinaryOp::BitwiseXor:
-    case BinaryOp::LeftShift:
-    case BinaryOp::RightShift: return true;
-    default: return false;
-  }
+void def_binary(const std::string& name, Binary forms, Handler call, Handler inplace) {
+  if (forms == Binary::Hidden) return;
+  const bool special = forms == Binary::Special || forms == Binary::Degree;
+  const bool second_number =
+      special || forms == Binary::Number || forms == Binary::Numbers || forms == Binary::NumbersAll;
+  const bool first_number = second_number && forms != Binary::Number;
+  const std::string second = forms == Binary::Values ? "values" : forms == Binary::Degree ? "n" : "other";
+  const std::string rest = second + ", *, Tensor? out=None)";
+  const char* const doc = describe(name.c_str(), true);
+  def((name + (second_number ? "(Tensor input, Operand " : "(Tensor input, Tensor ") + rest).c_str(), call,
+      special ? kSpecial : kBoth, doc);
+  if (first_number) def((name + "(Scalar input, Tensor " + rest).c_str(), call, special ? kSpecial : kFunction);
+  if (special || forms == Binary::Fresh) return;
+  const bool function = forms == Binary::NumbersAll || forms == Binary::TensorsAll;
+  def((name + (second_number ? "_(Tensor self, Operand " : "_(Tensor self, Tensor ") + second + ")").c_str(), inplace,
+      function ? kBoth : kMethod, doc);
 }
 
-// These take no numbers at all.
-static constexpr bool tensors_only(BinaryOp op) {
-  switch (op) {
-    case BinaryOp::Maximum:
-    case BinaryOp::Minimum:
-    case BinaryOp::Fmax:
-    case BinaryOp::Fmin:
-    case BinaryOp::Atan2:
-    case BinaryOp::LogicalAnd:
-    case BinaryOp::LogicalOr:
-    case BinaryOp::LogicalXor: return true;
-    default: return false;
-  }
-}
+}  // namespace
 
 void register_elementwise() {
-#define RL_UNARY(Name, function, node, promotion, derivative)                                             \
-  if constexpr (UnaryOp::Name != UnaryOp::Positive) {                                                     \
-    def(#function "(Tensor input, *, Tensor? out=None)", unary_call<UnaryOp::Name>, kBoth,                \
-        describe(#function, false));                                                                      \
-    if (has_inplace(UnaryOp::Name)) def(#function "_(Tensor self)", unary_inplace<UnaryOp::Name>, kBoth); \
-  }
-#define RL_BINARY(Name, function, node, promotion, derivative)                                                    \
-  if constexpr (BinaryOp::Name != BinaryOp::Add && BinaryOp::Name != BinaryOp::Sub &&                             \
-                BinaryOp::Name != BinaryOp::Div && BinaryOp::Name != BinaryOp::DivTrunc &&                        \
-                BinaryOp::Name != BinaryOp::Pow) {                                                                \
-    def(tensors_only(BinaryOp::Name) ? #function "(Tensor input, Tensor other, *, Tensor? out=None)"              \
-                                     : #function "(Tensor input, Operand other, *, Tensor? out=None)",            \
-        binary_call<BinaryOp::Name>, kBoth, describe(#function, true));                                           \
-    if (number_first(BinaryOp::Name))                                                                             \
-      def(#function "(Scalar input, Tensor other, *, Tensor? out=None)", binary_call<BinaryOp::Name>, kFunction); \
-    if (has_inplace(BinaryOp::Name))                                                                              \
-      def(#function "_(Tensor self, Operand other)", binary_inplace<BinaryOp::Name>, kMethod);                    \
-  }
+#define RL_UNARY(Name, function, node, promotion, derivative, forms)                         \
+  def_unary(#function, Unary::forms, unary_call<UnaryOp::Name, Unary::forms != Unary::Test>, \
+            unary_inplace<UnaryOp::Name>);
+#define RL_BINARY(Name, function, node, promotion, derivative, forms) \
+  def_binary(#function, Binary::forms, binary_call<BinaryOp::Name>, binary_inplace<BinaryOp::Name>);
 #include "rushlight/elementwise.def"
 
   def("add(Tensor input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Add>, kBoth,
@@ -236,12 +276,16 @@ void register_elementwise() {
   });
   def(
       "rsub(Tensor input, Operand other, *, Scalar alpha=1)",
-      [](Args& a) { return wrap(rsub(a.tensor(0), a.operand(1), a.scalar(2, 1))); }, kBoth, "other - alpha * input.");
+      [](Args& a) { return wrap(rsub(a.tensor(0), a.operand(1), a.scalar(2, 1))); }, kFunction,
+      "other - alpha * input.");
   def("div(Tensor input, Operand other, *, str? rounding_mode=None, Tensor? out=None)", div_call, kBoth,
       "input / other, elementwise.\n\nrounding_mode: None for true division (integers give the default dtype), 'trunc' "
       "towards zero, 'floor' downwards.");
   def("div_(Tensor self, Operand other, *, str? rounding_mode=None)", div_inplace, kMethod);
   def("true_divide(Tensor input, Operand other, *, Tensor? out=None)", binary_call<BinaryOp::Div>, kBoth);
+  def(
+      "__rdiv__(Tensor self, Operand other)",
+      [](Args& a) { return wrap(binary(BinaryOp::Div, a.operand(1), a.operand(0))); }, kMethod);
   def("true_divide_(Tensor self, Operand other)", binary_inplace<BinaryOp::Div>, kMethod);
   def(
       "pow(Tensor input, Operand exponent, *, Tensor? out=None)",
@@ -413,7 +457,12 @@ void register_elementwise() {
                                     {"arctan2", "atan2"}}) {
     def_alias(alias, name);
     def_alias((std::string(alias) + "_").c_str(), (std::string(name) + "_").c_str(), kMethod);
+    // torch has a function for the in-place form of these.
+    if (const std::string_view n = alias; n.starts_with("arc") ? n != "arctan2" : n == "negative" || n == "fix")
+      def_alias((std::string(alias) + "_").c_str(), (std::string(name) + "_").c_str(), kFunction);
   }
+  def_alias("__div__", "true_divide", kMethod);
+  def_alias("__idiv__", "true_divide_", kMethod);
 }
 
 }  // namespace rushlight::python

@@ -113,13 +113,10 @@ void register_methods() {
     fill_(r, a.operand(1));
     return wrap(r);
   });
-  def(
-      "zero_(Tensor self)",
-      [](Args& a) {
-        zero_(a.tensor(0));
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
+  def("zero_(Tensor self)", [](Args& a) {
+    zero_(a.tensor(0));
+    return Py_NewRef(a.object(0));
+  });
   def(
       "fill_diagonal_(Tensor self, Scalar fill_value, bool wrap=False)",
       [](Args& a) {

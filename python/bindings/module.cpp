@@ -65,6 +65,7 @@ NB_MODULE(_C, m) {
     register_construct();
     register_random();
     register_nn();
+    register_special();
     register_methods();
     register_legacy();
     bind_autograd(m);

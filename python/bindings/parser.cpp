@@ -480,7 +480,7 @@ void init_type(PyTypeObject& type, const char* name, bool method) {
 }
 
 struct Registry {
-  std::map<std::string, std::unique_ptr<Function>> functions, methods, nn, statics;
+  std::map<std::string, std::unique_ptr<Function>> functions, methods, nn, statics, special;
 };
 Registry& registry() {
   static Registry* r = new Registry;
@@ -520,6 +520,7 @@ void def(const char* signature, Handler handler, int where, const char* doc, con
   if (where & kFunction) add(registry().functions, signature, handler, doc, false, operation);
   if (where & kMethod) add(registry().methods, signature, handler, doc, true, operation);
   if (where & kNN) add(registry().nn, signature, handler, doc, false, operation);
+  if (where & kSpecial) add(registry().special, signature, handler, doc, false, operation);
   if (where & kStatic) add(registry().statics, signature, handler, doc, false, operation);
 }
 
@@ -537,6 +538,7 @@ void def_alias(const char* alias, const char* name, int where) {
   };
   if (where & kFunction) copy(registry().functions);
   if (where & kMethod) copy(registry().methods);
+  if (where & kSpecial) copy(registry().special);
 }
 
 void install_functions(PyObject* module) {
@@ -555,12 +557,16 @@ void install_functions(PyObject* module) {
     Owned s(PyStaticMethod_New(o.get()));
     if (PyDict_SetItemString(TensorType.tp_dict, name.c_str(), s.get()) < 0) throw PythonError{};
   }
-  Owned nn(PyModule_New("rushlight._C._nn"));
-  for (auto& [name, f] : registry().nn) {
-    Owned o(make_object(f.get(), false));
-    if (PyObject_SetAttrString(nn.get(), name.c_str(), o.get()) < 0) throw PythonError{};
-  }
-  if (PyObject_SetAttrString(module, "_nn", nn.get()) < 0) throw PythonError{};
+  auto submodule = [module](const char* full_name, auto& functions) {
+    Owned m(PyModule_New(full_name));
+    for (auto& [name, f] : functions) {
+      Owned o(make_object(f.get(), false));
+      if (PyObject_SetAttrString(m.get(), name.c_str(), o.get()) < 0) throw PythonError{};
+    }
+    if (PyObject_SetAttrString(module, std::strrchr(full_name, '.') + 1, m.get()) < 0) throw PythonError{};
+  };
+  submodule("rushlight._C._nn", registry().nn);
+  submodule("rushlight._C._special", registry().special);
   PyType_Modified(&TensorType);
 }
 

@@ -156,7 +156,17 @@ class DimsArg {
 using Handler = PyObject* (*)(Args& args);
 
 // kInPlace: def_op adds the method that ends in _.
-enum Where : int { kFunction = 1, kMethod = 2, kBoth = 3, kNN = 4, kStatic = 8, kInPlace = 16, kAll = 19 };
+// kSpecial: the submodule `_special`, which rushlight.special shows.
+enum Where : int {
+  kFunction = 1,
+  kMethod = 2,
+  kBoth = 3,
+  kNN = 4,
+  kStatic = 8,
+  kInPlace = 16,
+  kAll = 19,
+  kSpecial = 32
+};
 
 // Registers one overload. The signature is torch's:
 //   "sum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None) -> Tensor"
@@ -180,7 +190,7 @@ void def_ops(const char* signature, TensorList (*compute)(const Args& args), con
 
 // The same function under a second name.
 void def_alias(const char* alias, const char* name, int where = kBoth);
-// Puts what was registered into the module, the Tensor type and the `_nn` submodule.
+// Puts what was registered into the module, the Tensor type and the submodules `_nn` and `_special`.
 void install_functions(PyObject* module);
 
 // ---- named tuples torch.return_types.max ... (values.cpp)
@@ -237,6 +247,7 @@ void register_nn();
 void register_methods();
 void register_legacy();
 void register_construct();
+void register_special();
 void register_dlpack();  // called by bind_numpy
 void register_buffer();  // called by bind_numpy
 

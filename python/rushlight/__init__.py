@@ -40,6 +40,7 @@ _LAZY_MODULES = (
     "random",
     "fft",
     "linalg",
+    "special",
     "testing",
     "backends",
 )

@@ -286,6 +286,101 @@ struct RightShiftF {
   }
 };
 
+struct CopysignF {
+  template <class T>
+  RL_INLINE static T call(T a, T b) {
+    return copysign_of(a, b);
+  }
+};
+// 0 for x < 0, `values` for 0, 1 for x > 0; NaN stays NaN.
+struct HeavisideF {
+  template <class T>
+  RL_INLINE static T call(T x, T values) {
+    if constexpr (kIsFloat<T>)
+      if (x != x) return x;
+    return x == T(0) ? values : T(x > T(0));
+  }
+};
+// Of magnitudes; that of the lowest integer wraps in the end.
+struct GcdF {
+  template <class T>
+  RL_INLINE static auto magnitude(T x) {
+    using U = std::make_unsigned_t<T>;
+    return x < T(0) ? static_cast<U>(U(0) - static_cast<U>(x)) : static_cast<U>(x);
+  }
+  template <class T>
+  RL_INLINE static T call(T x, T y) {
+    auto a = magnitude(x), b = magnitude(y);
+    while (b != 0) {
+      const auto rest = static_cast<decltype(a)>(a % b);
+      a = b;
+      b = rest;
+    }
+    return static_cast<T>(a);
+  }
+};
+struct LcmF {
+  template <class T>
+  RL_INLINE static T call(T x, T y) {
+    const T gcd = GcdF::call(x, y);
+    if (gcd == T(0)) return T(0);
+    const T product = static_cast<T>(static_cast<Wrap<T>>(quotient(x, gcd)) * static_cast<Wrap<T>>(y));
+    return static_cast<T>(GcdF::magnitude(product));
+  }
+};
+// The neighbour of a in the direction of b; Bits holds a float of one sign bit above its magnitude.
+template <class Bits, class IsNaN>
+RL_INLINE Bits next_after(Bits a, Bits b, IsNaN is_nan) {
+  constexpr Bits sign = static_cast<Bits>(Bits(1) << (8 * sizeof(Bits) - 1));
+  const Bits ma = a & static_cast<Bits>(~sign), mb = b & static_cast<Bits>(~sign);
+  // As integers in the order of the numbers.
+  using Signed = std::make_signed_t<Bits>;
+  const Signed oa = static_cast<Signed>(a & sign ? Bits(0) - ma : ma),
+               ob = static_cast<Signed>(b & sign ? Bits(0) - mb : mb);
+  Bits next =
+      ma == 0 ? static_cast<Bits>((b & sign) | 1) : static_cast<Bits>((oa < ob) == ((a & sign) == 0) ? a + 1 : a - 1);
+  next = oa == ob ? b : next;
+  return is_nan(ma) ? a : is_nan(mb) ? b : next;
+}
+struct NextafterF {
+  RL_INLINE static float call(float a, float b) {
+    const uint32_t r = next_after(__builtin_bit_cast(uint32_t, a), __builtin_bit_cast(uint32_t, b),
+                                  [](uint32_t m) __attribute__((always_inline)) { return m > 0x7f800000u; });
+    return __builtin_bit_cast(float, r);
+  }
+  RL_INLINE static double call(double a, double b) {
+    const uint64_t r =
+        next_after(__builtin_bit_cast(uint64_t, a), __builtin_bit_cast(uint64_t, b),
+                   [](uint64_t m) __attribute__((always_inline)) { return m > (uint64_t{0x7ff} << 52); });
+    return __builtin_bit_cast(double, r);
+  }
+};
+// Loops on halves themselves, for functions that more than one rounding, or the half's own digits, are part of.
+template <class H, class F>
+RL_INLINE void half_loop(char* const* data, const int64_t* strides, int64_t n, F f) {
+  binary_loop<H, H>(data, strides, n, [=](H a, H b) __attribute__((always_inline)) {
+    return H(f(static_cast<float>(a), static_cast<float>(b)));
+  });
+}
+template <class H>
+void div_trunc_half(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  half_loop<H>(data, strides, n,
+               [](float a, float b) __attribute__((always_inline)) { return trunc_of(static_cast<float>(H(a / b))); });
+}
+template <class H>
+void add_scaled_half(char* const* data, const int64_t* strides, int64_t n, const void* params) {
+  const float scale = static_cast<float>(*static_cast<const H*>(params));
+  half_loop<H>(data, strides, n,
+               [=](float a, float b) __attribute__((always_inline)) { return a + static_cast<float>(H(scale * b)); });
+}
+// Their bits come as integers; Infinity: those of infinity.
+template <uint16_t Infinity>
+void next_half(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  binary_loop<uint16_t, uint16_t>(data, strides, n, [](uint16_t a, uint16_t b) __attribute__((always_inline)) {
+    return next_after(a, b, [](uint16_t m) __attribute__((always_inline)) { return m > Infinity; });
+  });
+}
+
 template <class F, class Out, class In>
 void simple(char* const* data, const int64_t* strides, int64_t n, const void*) {
   binary_loop<Out, In>(data, strides, n,
@@ -377,6 +472,21 @@ void fill_binary(ElementwiseTable& t) {
   RL_BITS(BitwiseXor)
   fill_integers<LeftShiftF>(t, BinaryOp::LeftShift);
   fill_integers<RightShiftF>(t, BinaryOp::RightShift);
+  fill_floats<CopysignF>(t, BinaryOp::Copysign);
+  fill_bool<HeavisideF>(t, BinaryOp::Heaviside);
+  fill_integers<HeavisideF>(t, BinaryOp::Heaviside);
+  fill_floats<HeavisideF>(t, BinaryOp::Heaviside);
+  fill_integers<GcdF>(t, BinaryOp::Gcd);
+  fill_integers<LcmF>(t, BinaryOp::Lcm);
+  fill_floats<NextafterF>(t, BinaryOp::Nextafter);
+  Loop* const next = t.binary[static_cast<int>(BinaryOp::Nextafter)];
+  next[static_cast<int>(DType::Float16)] = next_half<0x7c00>;
+  next[static_cast<int>(DType::BFloat16)] = next_half<0x7f80>;
+  Loop* const div_trunc = t.binary[static_cast<int>(BinaryOp::DivTrunc)];
+  div_trunc[static_cast<int>(DType::Float16)] = div_trunc_half<float16>;
+  div_trunc[static_cast<int>(DType::BFloat16)] = div_trunc_half<bfloat16>;
+  t.add_scaled[static_cast<int>(DType::Float16)] = add_scaled_half<float16>;
+  t.add_scaled[static_cast<int>(DType::BFloat16)] = add_scaled_half<bfloat16>;
 #undef RL_ORDERED
 #undef RL_ANY
 #undef RL_BITS

@@ -1,6 +1,8 @@
 // Functions of complex numbers. Compiled once, for the baseline: their time goes into libm, not into vectors.
 #include <cmath>
 #include <complex>
+#include <limits>
+#include <utility>
 
 #include "cpu/kernels.h"
 
@@ -92,6 +94,33 @@ Cx<R> sigmoid(Cx<R> z) {
   return Cx<R>(1) / (Cx<R>(1) + std::exp(-z));
 }
 template <class R>
+R angle(Cx<R> z) {
+  return std::arg(z);
+}
+// sin(pi z) / (pi z)
+template <class R>
+Cx<R> sinc(Cx<R> z) {
+  if (z == Cx<R>(0)) return 1;
+  const Cx<R> p = z * R(3.14159265358979323846);
+  return std::sin(p) / p;
+}
+// log(e^a + e^b): the larger real part is taken out.
+template <class R>
+Cx<R> logaddexp(Cx<R> a, Cx<R> b) {
+  if (std::isnan(a.real()) || std::isnan(a.imag()) || std::isnan(b.real()) || std::isnan(b.imag()))
+    return {std::numeric_limits<R>::quiet_NaN(), std::numeric_limits<R>::quiet_NaN()};
+  if (a.real() < b.real()) std::swap(a, b);
+  if (std::isinf(a.real())) {
+    if (a.real() < 0 || b.real() != a.real()) return a;
+    return std::log(std::exp(a) + std::exp(b));
+  }
+  return a + log1p(std::exp(b - a));
+}
+template <class R>
+bool is_real(Cx<R> z) {
+  return z.imag() == 0;
+}
+template <class R>
 bool logical_not(Cx<R> z) {
   return z.real() == 0 && z.imag() == 0;
 }
@@ -173,16 +202,22 @@ void fill_complex(ElementwiseTable& t) {
   RL_PUT(Acosh, std_acosh)
   RL_PUT(Atanh, std_atanh)
   RL_PUT(Sigmoid, sigmoid)
+  RL_PUT(Sinc, sinc)
 #undef RL_PUT
   put<float, double, magnitude<float>, magnitude<double>>(t, UnaryOp::Abs);
+  put<float, double, angle<float>, angle<double>>(t, UnaryOp::Angle);
 #define RL_PUT(Name, function) put<bool, bool, function<float>, function<double>>(t, UnaryOp::Name);
   RL_PUT(LogicalNot, logical_not)
   RL_PUT(IsNan, is_nan)
   RL_PUT(IsInf, is_inf)
   RL_PUT(IsFinite, is_finite)
+  RL_PUT(IsReal, is_real)
 #undef RL_PUT
   t.binary[static_cast<int>(BinaryOp::Pow)][static_cast<int>(DType::Complex64)] = binary<complex64, power<float>>;
   t.binary[static_cast<int>(BinaryOp::Pow)][static_cast<int>(DType::Complex128)] = binary<complex128, power<double>>;
+  Loop* const row = t.binary[static_cast<int>(BinaryOp::Logaddexp)];
+  row[static_cast<int>(DType::Complex64)] = binary<complex64, logaddexp<float>>;
+  row[static_cast<int>(DType::Complex128)] = binary<complex128, logaddexp<double>>;
 }
 
 }  // namespace rushlight::cpu

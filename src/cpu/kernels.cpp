@@ -23,6 +23,7 @@ const ElementwiseTable& elementwise() {
   static const ElementwiseTable table = [] {
     ElementwiseTable t;
     fill_complex(t);
+    fill_special(t);
 #define RL_FILL(isa)     \
   do {                   \
     isa::fill_unary(t);  \

@@ -12,13 +12,13 @@ namespace rushlight::cpu {
 using Loop = void (*)(char* const* data, const int64_t* strides, int64_t n, const void* params);
 
 enum class UnaryOp : uint8_t {
-#define RL_UNARY(Name, function, node, promotion, derivative) Name,
+#define RL_UNARY(Name, function, node, promotion, derivative, forms) Name,
 #include "rushlight/elementwise.def"
   Count
 };
 
 enum class BinaryOp : uint8_t {
-#define RL_BINARY(Name, function, node, promotion, derivative) Name,
+#define RL_BINARY(Name, function, node, promotion, derivative, forms) Name,
 #include "rushlight/elementwise.def"
   Count
 };
@@ -84,6 +84,7 @@ inline int size_class(int64_t item_size) {
 RL_EVERY_ISA(RL_DECLARE_FILL)
 #undef RL_DECLARE_FILL
 void fill_complex(ElementwiseTable&);
+void fill_special(ElementwiseTable&);
 
 // 0 generic, 2, 3, 4: the x86-64 level that this processor supports and that RUSHLIGHT_ISA (for tests) does not
 // exclude.

@@ -18,12 +18,22 @@ namespace {
   }
 RL_VECTOR_BINARY(Pow, pow)
 RL_VECTOR_BINARY(Atan2, atan2)
+RL_VECTOR_BINARY(Hypot, hypot)
+RL_VECTOR_BINARY(Logaddexp, logaddexp)
+RL_VECTOR_BINARY(Logaddexp2, logaddexp2)
+RL_VECTOR_BINARY(Xlogy, xlogy)
+RL_VECTOR_BINARY(Xlog1py, xlog1py)
 
 }  // namespace
 
 void fill_power(ElementwiseTable& t) {
   fill_Pow(t);
   fill_Atan2(t);
+  fill_Hypot(t);
+  fill_Logaddexp(t);
+  fill_Logaddexp2(t);
+  fill_Xlogy(t);
+  fill_Xlog1py(t);
 }
 
 }  // namespace rushlight::cpu::RL_ISA

@@ -159,6 +159,37 @@ struct SignbitF {
   }
 };
 
+struct IsPosInfF {
+  template <class T>
+  RL_INLINE static bool call(T x) {
+    if constexpr (kIsFloat<T>)
+      return x == T(__builtin_inf());
+    else
+      return false;
+  }
+};
+struct IsNegInfF {
+  template <class T>
+  RL_INLINE static bool call(T x) {
+    if constexpr (kIsFloat<T>)
+      return x == -T(__builtin_inf());
+    else
+      return false;
+  }
+};
+struct IsRealF {
+  template <class T>
+  RL_INLINE static bool call(T) {
+    return true;
+  }
+};
+struct AngleF {
+  template <class T>
+  RL_INLINE static T call(T x) {
+    return x != x ? x : x < T(0) ? T(3.14159265358979323846) : T(0);
+  }
+};
+
 template <class F, class Out, class In>
 void simple(char* const* data, const int64_t* strides, int64_t n, const void*) {
   unary_loop<Out, In>(data, strides, n, [](In x) __attribute__((always_inline)) -> Out { return F::call(x); });
@@ -273,6 +304,10 @@ void fill_unary(ElementwiseTable& t) {
   fill_tests<IsInfF>(t, UnaryOp::IsInf);
   fill_tests<IsFiniteF>(t, UnaryOp::IsFinite);
   fill_tests<SignbitF>(t, UnaryOp::Signbit);
+  fill_tests<IsPosInfF>(t, UnaryOp::IsPosInf);
+  fill_tests<IsNegInfF>(t, UnaryOp::IsNegInf);
+  fill_tests<IsRealF>(t, UnaryOp::IsReal);
+  fill_floats<AngleF>(t, UnaryOp::Angle);
 #define RL_FILL(Name, function) fill_##Name(t);
   RL_VECTOR_FUNCTIONS(RL_FILL)
 #undef RL_FILL

@@ -5,6 +5,7 @@
 
 #include "vmath_erf.h"
 #include "vmath_exp.h"
+#include "vmath_hypot.h"
 #include "vmath_log.h"
 #include "vmath_pow.h"
 #include "vmath_trig.h"

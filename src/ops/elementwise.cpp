@@ -7,7 +7,7 @@ namespace rushlight {
 
 namespace {
 
-enum class Promotion : uint8_t { Same, Float, Bool, Real, Integral, Rounding };
+enum class Promotion : uint8_t { Same, Float, Bool, Real, FloatReal, Integral, Rounding };
 
 struct Info {
   const char* name;
@@ -17,11 +17,13 @@ struct Info {
 };
 
 constexpr Info kUnary[] = {
-#define RL_UNARY(Name, function, node, promotion, derivative) {#function, #function "_", node, Promotion::promotion},
+#define RL_UNARY(Name, function, node, promotion, derivative, forms) \
+  {#function, #function "_", node, Promotion::promotion},
 #include "rushlight/elementwise.def"
 };
 constexpr Info kBinary[] = {
-#define RL_BINARY(Name, function, node, promotion, derivative) {#function, #function "_", node, Promotion::promotion},
+#define RL_BINARY(Name, function, node, promotion, derivative, forms) \
+  {#function, #function "_", node, Promotion::promotion},
 #include "rushlight/elementwise.def"
 };
 
@@ -44,6 +46,24 @@ bool modular(BinaryOp op) {
     default: return false;
   }
 }
+// Those of one operand whose kernel may read unsigned numbers as signed ones.
+bool sign_free(UnaryOp op) {
+  switch (op) {
+    case UnaryOp::Positive:
+    case UnaryOp::ConjPhysical:
+    case UnaryOp::Floor:
+    case UnaryOp::Ceil:
+    case UnaryOp::Round:
+    case UnaryOp::Trunc:
+    case UnaryOp::IsNan:
+    case UnaryOp::IsInf:
+    case UnaryOp::IsFinite:
+    case UnaryOp::IsPosInf:
+    case UnaryOp::IsNegInf:
+    case UnaryOp::IsReal: return true;
+    default: return false;
+  }
+}
 // The wide unsigned types have no kernels; modular operations borrow those of their signed twins.
 DType signed_twin(DType d) {
   switch (d) {
@@ -59,6 +79,7 @@ DType promote(Promotion promotion, DType d) {
     case Promotion::Float: return is_integral(d, true) ? default_dtype() : d;
     case Promotion::Bool: return DType::Bool;
     case Promotion::Real: return to_real(d);
+    case Promotion::FloatReal: return is_integral(d, true) ? default_dtype() : to_real(d);
     default: return d;
   }
 }
@@ -268,11 +289,14 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
   const Info& in = info(op);
   const DType own = self.dtype();
   const DType result_dtype = promote(in.promotion, own);
+  const bool floats = in.promotion == Promotion::Float || in.promotion == Promotion::FloatReal;
   // The kernel reads this type and writes that one.
-  const DType reads = kernel_dtype(in.promotion == Promotion::Float ? result_dtype : own);
-  const DType writes = in.promotion == Promotion::Bool   ? DType::Bool
-                       : in.promotion == Promotion::Real ? to_real(reads)
-                                                         : reads;
+  DType reads = kernel_dtype(floats && is_integral(own, true) ? result_dtype : own);
+  if (static_cast<int>(reads) >= kNumComputeDTypes && sign_free(op)) [[unlikely]]
+    reads = signed_twin(reads);
+  const DType writes = in.promotion == Promotion::Bool                                           ? DType::Bool
+                       : in.promotion == Promotion::Real || in.promotion == Promotion::FloatReal ? to_real(reads)
+                                                                                                 : reads;
   const cpu::Loop loop = static_cast<int>(reads) < kNumComputeDTypes
                              ? cpu::elementwise().unary[static_cast<int>(op)][static_cast<int>(reads)]
                              : nullptr;
@@ -289,6 +313,9 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
           "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
     if ((op == UnaryOp::Deg2rad || op == UnaryOp::Rad2deg) && is_complex(own))
       fail(in.name, " is not supported for complex tensors.");
+    if ((op == UnaryOp::IsPosInf || op == UnaryOp::IsNegInf) && is_complex(own))
+      fail(in.name, " does not support complex inputs.");
+    if (op == UnaryOp::Signbit && is_complex(own)) fail("signbit is not implemented for complex tensors.");
     fail_dtype(in.name, own);
   }
   check_cpu(in.name, self);
@@ -353,6 +380,11 @@ void check_binary(BinaryOp op, const Operand& a, const Operand& b, DType common,
         "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
         "the `~` or `logical_not()` operator instead.");
   }
+  if (op == BinaryOp::Heaviside) {
+    if (is_complex(common)) fail("heaviside is not yet implemented for complex tensors.");
+    if (a.is_tensor() && b.is_tensor() && a.tensor().dtype() != b.tensor().dtype())
+      fail("heaviside is not yet implemented for tensors with different dtypes.");
+  }
   if (op == BinaryOp::Add || op == BinaryOp::Sub) {
     if (alpha.is_bool() && common != DType::Bool) fail("Boolean alpha only supported for Boolean results.");
     if (!is_floating_point(common) && !is_complex(common) && !alpha.is_integral(true))
@@ -396,14 +428,20 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   const DType common = ta && tb && ta->dtype() == tb->dtype() ? ta->dtype() : result_type({&a, &b});
   const DType computed = in.promotion == Promotion::Float && is_integral(common, true) ? default_dtype() : common;
   const DType result_dtype = in.promotion == Promotion::Bool ? DType::Bool : computed;
-  const DType reads = modular(op) ? signed_twin(kernel_dtype(computed)) : kernel_dtype(computed);
-  const DType writes = in.promotion == Promotion::Bool ? DType::Bool : reads;
   const cpu::ElementwiseTable& table = cpu::elementwise();
+  // Half precision computes in float32, except where it has a loop of its own.
+  DType reads = kernel_dtype(computed);
+  if (modular(op))
+    reads = signed_twin(reads);
+  else if (reads != computed && table.binary[static_cast<int>(op)][static_cast<int>(computed)]) [[unlikely]]
+    reads = computed;
+  DType writes = in.promotion == Promotion::Bool ? DType::Bool : reads;
   cpu::Loop loop = static_cast<int>(reads) < kNumComputeDTypes
                        ? table.binary[static_cast<int>(op)][static_cast<int>(reads)]
                        : nullptr;
   const bool one_dtype = ta && tb && ta->dtype() == tb->dtype();
-  if (!plain_alpha || is_integral(common, true) || !loop || (op == BinaryOp::Sub && !one_dtype)) [[unlikely]]
+  if (!plain_alpha || is_integral(common, true) || !loop ||
+      (!one_dtype && (op == BinaryOp::Sub || op == BinaryOp::Heaviside))) [[unlikely]]
     check_binary(op, a, b, common, alpha);
   if (!loop || (in.promotion == Promotion::Integral && !is_integral(common, true))) [[unlikely]]
     fail_binary_dtype(op, ta, tb, target, loop ? common : computed);
@@ -419,6 +457,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       if (!alpha.to_bool()) return binary(op, a, Operand(false), target);  // False * other
     } else {
       const Scalar value = op == BinaryOp::Sub ? -alpha : alpha;
+      if (reads != computed && table.add_scaled[static_cast<int>(computed)]) reads = writes = computed;
       value.store(reads, factor);
       params = factor;
       loop = table.add_scaled[static_cast<int>(reads)];
@@ -528,7 +567,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
 }
 
 // ---- the public functions of the table
-#define RL_UNARY(Name, function, node, promotion, derivative)                \
+#define RL_UNARY(Name, function, node, promotion, derivative, forms)         \
   Tensor function(const Tensor& self) { return unary(UnaryOp::Name, self); } \
   const Tensor& function##_(const Tensor& self) {                            \
     unary(UnaryOp::Name, self, {Target::Kind::InPlace, &self});              \
@@ -538,7 +577,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
     unary(UnaryOp::Name, self, {Target::Kind::Out, &out});                   \
     return out;                                                              \
   }
-#define RL_BINARY(Name, function, node, promotion, derivative)                                               \
+#define RL_BINARY(Name, function, node, promotion, derivative, forms)                                        \
   Tensor function(const Operand& self, const Operand& other) { return binary(BinaryOp::Name, self, other); } \
   const Tensor& function##_(const Tensor& self, const Operand& other) {                                      \
     binary(BinaryOp::Name, self, other, {Target::Kind::InPlace, &self});                                     \

@@ -61,6 +61,43 @@ constexpr UnaryRule Erf{true, false,
 constexpr UnaryRule Erfc{true, false,
                          [](T g, T x, T) { return mul(mul(exp(neg(mul(x, x))), -2 * std::numbers::inv_sqrtpi), g); }};
 constexpr UnaryRule Relu{false, true, [](T g, T, T y) { return masked_fill(g, le(y, 0), 0); }};
+// i x / |x|^2 turns with z; 0 for real numbers and at the origin.
+constexpr UnaryRule Angle{true, false, [](T g, T x, T) {
+                            if (!is_complex(x.dtype())) return zeros_like(x);
+                            const Tensor d = div(mul(x, Operand(Scalar(complex128(0, 1)))), square(abs(x)));
+                            return masked_fill(mul(g, d), eq(x, 0), 0);
+                          }};
+constexpr double kSqrtPi = 1.7724538509055160273;
+constexpr UnaryRule Erfinv{false, true, [](T g, T, T y) { return mul(mul(exp(square(y)), kSqrtPi / 2), g); }};
+constexpr UnaryRule Lgamma{true, false, [](T g, T x, T) { return mul(g, digamma(x)); }};
+constexpr UnaryRule Digamma{true, false, [](T g, T x, T) { return mul(g, trigamma(x)); }};
+constexpr UnaryRule Trigamma{true, false, [](T g, T x, T) { return mul(g, mul(zeta(3, x), -2)); }};
+constexpr UnaryRule Sinc{true, false, [](T g, T x, T) {
+                           // (cos(pi x) - sinc x) / x
+                           const Tensor d = div(sub(cos(mul(x, std::numbers::pi)), sinc(x)), x);
+                           return masked_fill(chain(g, d), eq(x, 0), 0);
+                         }};
+constexpr UnaryRule Logit{true, false, [](T g, T x, T) {
+                            const Tensor d = div(g, mul(x, rsub(x, 1)));
+                            return masked_fill(d, logical_or(lt(x, 0), gt(x, 1)), NAN);
+                          }};
+// y/x of odd functions that start as x/2.
+Tensor slope(T x, T y) {
+  const Tensor zero = eq(x, 0);
+  return masked_fill(div(y, masked_fill(x, zero, 1)), zero, 0.5);
+}
+constexpr UnaryRule I0{true, false, [](T g, T x, T) { return mul(g, i1(x)); }};
+constexpr UnaryRule I0e{true, true, [](T g, T x, T y) { return mul(g, sub(i1e(x), mul(sgn(x), y))); }};
+constexpr UnaryRule I1{true, true, [](T g, T x, T y) { return mul(g, sub(i0(x), slope(x, y))); }};
+constexpr UnaryRule I1e{true, true,
+                        [](T g, T x, T y) { return mul(g, sub(sub(i0e(x), slope(x, y)), mul(sgn(x), y))); }};
+constexpr UnaryRule Entr{true, false, [](T g, T x, T) { return mul(g, sub(neg(log(x)), 1)); }};
+constexpr UnaryRule Erfcx{true, true, [](T g, T x, T y) { return mul(sub(mul(mul(x, y), 2), 2 / kSqrtPi), g); }};
+constexpr UnaryRule Ndtri{
+    false, true, [](T g, T, T y) { return mul(g, mul(exp(div(square(y), 2)), std::numbers::sqrt2 * kSqrtPi)); }};
+constexpr UnaryRule LogNdtr{
+    true, false,
+    [](T g, T x, T) { return mul(div(g, erfcx(mul(x, -std::numbers::sqrt2 / 2))), std::numbers::sqrt2 / kSqrtPi); }};
 constexpr UnaryRule Deg2rad{false, false, [](T g, T, T) { return mul(g, std::numbers::pi / 180); }};
 constexpr UnaryRule Rad2deg{false, false, [](T g, T, T) { return mul(g, 180 / std::numbers::pi); }};
 
@@ -133,6 +170,14 @@ void pow_rule(BinaryGrad& g) {
   }
 }
 
+[[noreturn, gnu::cold]] void fail_missing(const char* name) {
+  fail<NotImplementedError>("the derivative for '", name, "' is not implemented");
+}
+// A number becomes a 0-d tensor of the dtype of `like`.
+Tensor as_tensor(const Operand& o, T like) {
+  return o.is_tensor() ? o.tensor() : scalar_tensor(o.number(), like.dtype());
+}
+
 namespace binary_rules {
 
 constexpr uint8_t kForA = 1, kForB = 2;
@@ -192,14 +237,68 @@ constexpr BinaryRule Atan2{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
                              if (g.wants_b) g.grad_b = neg(mul(scale, g.a));
                            }};
 
+constexpr BinaryRule Copysign{kForA, 0, kForA, [](BinaryGrad& g) {
+                                if (g.wants_a) {
+                                  const Tensor& x = g.a.tensor();
+                                  g.grad_a = mul(g.grad, masked_fill(div(g.result, x), eq(x, 0), 0));
+                                }
+                                if (g.wants_b) g.grad_b = zeros_of(g.grad);
+                              }};
+constexpr BinaryRule Hypot{kForA, kForB, kForA | kForB, [](BinaryGrad& g) {
+                             if (g.wants_a) g.grad_a = mul(g.grad, div(g.a, g.result));
+                             if (g.wants_b) g.grad_b = mul(g.grad, div(g.b, g.result));
+                           }};
+constexpr BinaryRule Nextafter{0, 0, 0, [](BinaryGrad& g) {
+                                 if (g.wants_a) g.grad_a = g.grad;
+                                 if (g.wants_b) g.grad_b = zeros_of(g.grad);
+                               }};
+constexpr BinaryRule Heaviside{0, 0, 0, [](BinaryGrad&) { fail("derivative for aten::heaviside is not implemented"); }};
+constexpr BinaryRule Logaddexp{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
+                                 if (g.wants_a) g.grad_a = div(g.grad, conj(add(exp(sub(g.b, g.a)), 1)));
+                                 if (g.wants_b) g.grad_b = div(g.grad, conj(add(exp(sub(g.a, g.b)), 1)));
+                               }};
+constexpr BinaryRule Logaddexp2{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
+                                  if (g.wants_a) g.grad_a = div(g.grad, add(exp2(sub(g.b, g.a)), 1));
+                                  if (g.wants_b) g.grad_b = div(g.grad, add(exp2(sub(g.a, g.b)), 1));
+                                }};
+constexpr BinaryRule Xlogy{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
+                             const Tensor b = as_tensor(g.b, g.grad);
+                             if (g.wants_a)
+                               g.grad_a = masked_fill(mul(g.grad, log(b)), logical_and(eq(g.a, 0), le(b, 0)), 0);
+                             if (g.wants_b) g.grad_b = div(mul(g.grad, g.a), b);
+                           }};
+constexpr BinaryRule Xlog1py{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
+                               const Tensor b = as_tensor(g.b, g.grad);
+                               if (g.wants_a)
+                                 g.grad_a = masked_fill(mul(g.grad, log1p(b)), logical_and(eq(g.a, 0), le(b, -1)), 0);
+                               if (g.wants_b) g.grad_b = div(mul(g.grad, g.a), add(b, 1));
+                             }};
+constexpr BinaryRule Zeta{kForB, kForB, 0, [](BinaryGrad& g) {
+                            if (g.wants_a) fail_missing("zeta");
+                            if (g.wants_b) g.grad_b = mul(g.grad, neg(mul(g.a, zeta(add(g.a, 1), g.b))));
+                          }};
+// x^(a-1) e^-x / Gamma(a)
+Tensor gamma_slope(const BinaryGrad& g) {
+  const Tensor a = as_tensor(g.a, g.grad), x = as_tensor(g.b, g.grad);
+  return mul(g.grad, exp(sub(sub(mul(sub(a, 1), log(x)), x), lgamma(a))));
+}
+constexpr BinaryRule Igamma{kForB, kForB, 0, [](BinaryGrad& g) {
+                              if (g.wants_a) fail_missing("igamma: input");
+                              if (g.wants_b) g.grad_b = gamma_slope(g);
+                            }};
+constexpr BinaryRule Igammac{kForB, kForB, 0, [](BinaryGrad& g) {
+                               if (g.wants_a) fail_missing("igammac: input");
+                               if (g.wants_b) g.grad_b = neg(gamma_slope(g));
+                             }};
+
 }  // namespace binary_rules
 
 constexpr const UnaryRule* kUnaryRules[] = {
-#define RL_UNARY(Name, function, node, promotion, derivative) &unary_rules::derivative,
+#define RL_UNARY(Name, function, node, promotion, derivative, forms) &unary_rules::derivative,
 #include "rushlight/elementwise.def"
 };
 constexpr const BinaryRule* kBinaryRules[] = {
-#define RL_BINARY(Name, function, node, promotion, derivative) &binary_rules::derivative,
+#define RL_BINARY(Name, function, node, promotion, derivative, forms) &binary_rules::derivative,
 #include "rushlight/elementwise.def"
 };
 
