@@ -6,4 +6,5 @@
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
 #include "rushlight/special.h"
+#include "rushlight/shape.h"
 #include "rushlight/tensor.h"

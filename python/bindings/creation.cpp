@@ -1,4 +1,4 @@
-#include "bindings/python.h"
+#include "bindings/memory_format.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
 
@@ -43,15 +43,27 @@ PyObject* sized(Args& a) {
   return wrap(finish(filled<How>(sizes, a.dtype(2), a.device(4)), a, 6));
 }
 
+// memory_format follows.
+PyObject* empty_call(Args& a) {
+  if (!a.has(7)) return sized<Fill::Empty>(a);
+  const MemoryFormat format = memory_format(a, 7);
+  if (a.has(1)) {
+    const DimVector sizes = a.ints(0);
+    prepare_out(a.function, a.tensor(1), a.tensor(1).sizes(), a.tensor(1).dtype(), {});
+    resize_(a.tensor(1), sizes, format);
+    return Py_NewRef(a.object(1));
+  }
+  return wrap(finish(empty(a.ints(0), a.dtype(2), a.device(4), format), a, 6));
+}
+
 // input, dtype, layout, device, pin_memory, requires_grad, memory_format
 template <Fill How>
 PyObject* like(Args& a) {
   const Tensor& t = a.tensor(0);
   NoGradGuard no_grad;
-  const OptDType dtype = a.dtype(1);
-  Tensor r = How == Fill::Empty   ? empty_like(t, dtype)
-             : How == Fill::Zeros ? zeros_like(t, dtype)
-                                  : ones_like(t, dtype);
+  const Tensor r = empty_like(t, a.dtype(1), memory_format(a, 6));
+  if (How == Fill::Zeros) zero_(r);
+  if (How == Fill::Ones) fill_(r, 1);
   if (a.has(3)) require_backend(a.device(3));
   return wrap(finish(r, a, 5));
 }
@@ -69,8 +81,7 @@ PyObject* new_sized(Args& a) {
 void register_creation() {
 #define RL_OPTIONS \
   "dtype? dtype=None, object? layout=None, device? device=None, bool? pin_memory=False, bool requires_grad=False"
-  def("empty(int[*] size, *, Tensor? out=None, " RL_OPTIONS ", object? memory_format=None)", sized<Fill::Empty>,
-      kFunction,
+  def("empty(int[*] size, *, Tensor? out=None, " RL_OPTIONS ", object? memory_format=None)", empty_call, kFunction,
       "An uninitialised tensor.\n\nsize: ints, separate or as one tuple.\ndtype: default get_default_dtype().\nRaises "
       "RuntimeError "
       "for negative and overflowing sizes.");
@@ -88,7 +99,7 @@ void register_creation() {
       "full_like(Tensor input, Scalar fill_value, *, " RL_LIKE ")",
       [](Args& a) {
         NoGradGuard no_grad;
-        return wrap(finish(full_like(a.tensor(0), a.scalar(1), a.dtype(2)), a, 6));
+        return wrap(finish(fill_(empty_like(a.tensor(0), a.dtype(2), memory_format(a, 7)), a.scalar(1)), a, 6));
       },
       kFunction);
   def("new_empty(Tensor self, int[*] size, *, " RL_OPTIONS ")", new_sized<Fill::Empty>, kMethod);

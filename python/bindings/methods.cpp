@@ -1,5 +1,5 @@
 // Conversions, copies and questions: the methods that belong to no family of operations.
-#include "bindings/python.h"
+#include "bindings/memory_format.h"
 #include "core/thread_pool.h"
 #include "cpu/blas.h"
 #include "layout/layout.h"
@@ -10,23 +10,23 @@ namespace rushlight::python {
 namespace {
 
 // The same object where nothing changes, as torch's conversions do.
-PyObject* converted(const Args& a, DType dtype, bool copy = false) {
+PyObject* converted(const Args& a, DType dtype, bool copy = false, MemoryFormat format = MemoryFormat::Preserve) {
   const Tensor& t = a.tensor(0);
-  if (t.dtype() == dtype && !copy) return Py_NewRef(a.object(0));
-  return wrap(to(t, dtype, copy));
+  if (t.dtype() == dtype && !copy && format == MemoryFormat::Preserve) return Py_NewRef(a.object(0));
+  return wrap(to(t, dtype, copy, format));
 }
 
-PyObject* moved(const Args& a, const Device& device, OptDType dtype, bool copy) {
+PyObject* moved(const Args& a, const Device& device, OptDType dtype, bool copy, MemoryFormat format) {
   const Tensor& t = a.tensor(0);
   require_backend(device);
   if (device.type != t.device().type)
     fail<NotImplementedError>("moving tensors between devices is not implemented yet");
-  return converted(a, dtype.value_or(t.dtype()), copy);
+  return converted(a, dtype.value_or(t.dtype()), copy, format);
 }
 
 template <DType D>
 PyObject* convert_to(Args& a) {
-  return converted(a, D);
+  return converted(a, D, false, memory_format(a, 1));
 }
 
 DType dtype_of_type_name(const std::string& name) {
@@ -41,16 +41,20 @@ DType dtype_of_type_name(const std::string& name) {
 void register_methods() {
   def(
       "to(Tensor self, dtype dtype, bool non_blocking=False, bool copy=False, *, object? memory_format=None)",
-      [](Args& a) { return converted(a, *a.dtype(1), a.flag(3)); }, kMethod,
+      [](Args& a) { return converted(a, *a.dtype(1), a.flag(3), memory_format(a, 4)); }, kMethod,
       "to(dtype) or to(device, dtype=None) or to(other)\n\nConverts dtype or device; the tensor itself where nothing "
       "changes, unless copy=True.");
   def(
       "to(Tensor self, device? device=None, dtype? dtype=None, bool non_blocking=False, bool copy=False, *, object? "
       "memory_format=None)",
-      [](Args& a) { return moved(a, a.has(1) ? a.device(1) : a.tensor(0).device(), a.dtype(2), a.flag(4)); }, kMethod);
+      [](Args& a) {
+        return moved(a, a.has(1) ? a.device(1) : a.tensor(0).device(), a.dtype(2), a.flag(4), memory_format(a, 5));
+      },
+      kMethod);
   def(
       "to(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, *, object? memory_format=None)",
-      [](Args& a) { return moved(a, a.tensor(1).device(), a.tensor(1).dtype(), a.flag(3)); }, kMethod);
+      [](Args& a) { return moved(a, a.tensor(1).device(), a.tensor(1).dtype(), a.flag(3), memory_format(a, 4)); },
+      kMethod);
 #define RL_CONVERT(name, dtype) \
   def(name "(Tensor self, *, object? memory_format=None)", convert_to<DType::dtype>, kMethod);
   RL_CONVERT("float", Float32)
@@ -80,20 +84,15 @@ void register_methods() {
       },
       kMethod, "The name of the tensor type, or a conversion to a dtype or named type.");
   def("type_as(Tensor self, Tensor other)", [](Args& a) { return converted(a, a.tensor(1).dtype()); }, kMethod);
-  def("cpu(Tensor self, *, object? memory_format=None)", [](Args& a) { return Py_NewRef(a.object(0)); }, kMethod);
+  def(
+      "cpu(Tensor self, *, object? memory_format=None)",
+      [](Args& a) { return converted(a, a.tensor(0).dtype(), false, memory_format(a, 1)); }, kMethod);
   def(
       "cuda(Tensor self, device? device=None, bool non_blocking=False, *, object? memory_format=None)",
-      [](Args& a) { return moved(a, a.has(1) ? a.device(1) : Device{DeviceType::CUDA, -1}, {}, false); }, kMethod);
-  def(
-      "contiguous(Tensor self, *, object? memory_format=None)",
       [](Args& a) {
-        if (a.tensor(0).is_contiguous()) return Py_NewRef(a.object(0));
-        return wrap(contiguous(a.tensor(0)));
+        return moved(a, a.has(1) ? a.device(1) : Device{DeviceType::CUDA, -1}, {}, false, memory_format(a, 3));
       },
-      kMethod, "The tensor itself if it is in row-major order, else such a copy.");
-  def(
-      "clone(Tensor input, *, object? memory_format=None)", [](Args& a) { return wrap(clone(a.tensor(0))); }, kBoth,
-      "A copy in memory of its own; gradients flow through it.");
+      kMethod);
   def(
       "copy_(Tensor self, Tensor src, bool non_blocking=False)",
       [](Args& a) {

@@ -57,6 +57,10 @@ NB_MODULE(_C, m) {
     bind_generator(m);
     register_elementwise();
     register_shape();
+    register_rearrange();
+    register_split();
+    register_view_copy();
+    register_memory_format();
     register_reduce();
     register_matmul();
     register_join();

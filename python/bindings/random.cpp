@@ -1,6 +1,6 @@
 #include "cpu/random.h"
 
-#include "bindings/python.h"
+#include "bindings/memory_format.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
 
@@ -119,7 +119,7 @@ PyObject* sized(Args& a) {
 // input, dtype, layout, device, pin_memory, requires_grad, memory_format, generator
 template <Kind K>
 PyObject* like(Args& a) {
-  const Tensor t = empty_like(a.tensor(0), a.dtype(1));
+  const Tensor t = empty_like(a.tensor(0), a.dtype(1), memory_format(a, 6));
   draw(K, a.function, t, a.generator(7));
   return finish(t, a, 5);
 }
@@ -160,7 +160,7 @@ void register_random() {
       "randint_like(Tensor input, int high, *, dtype? dtype=None, object? layout=None, device? device=None, bool "
       "requires_grad=False, object? memory_format=None)",
       [](Args& a) {
-        const Tensor t = empty_like(a.tensor(0), a.dtype(2));
+        const Tensor t = empty_like(a.tensor(0), a.dtype(2), memory_format(a, 6));
         integers_into(t, 0, a.integer(1), default_generator());
         return finish(t, a, 5);
       },
@@ -169,7 +169,7 @@ void register_random() {
       "randint_like(Tensor input, int low, int high, *, dtype? dtype=None, object? layout=None, device? device=None, "
       "bool requires_grad=False, object? memory_format=None)",
       [](Args& a) {
-        const Tensor t = empty_like(a.tensor(0), a.dtype(3));
+        const Tensor t = empty_like(a.tensor(0), a.dtype(3), memory_format(a, 7));
         integers_into(t, a.integer(1), a.integer(2), default_generator());
         return finish(t, a, 6);
       },

@@ -1,17 +1,10 @@
+#include "rushlight/shape.h"
 #include "bindings/python.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {
 
 namespace {
-
-// split(int) and split(list) share a name.
-PyObject* split_call(Args& a) {
-  PyObject* sizes = a.object(1);
-  const int64_t dim = a.integer(2);
-  if (PyTuple_Check(sizes) || PyList_Check(sizes)) return wrap(split_with_sizes(a.tensor(0), a.ints(1), dim));
-  return wrap(split(a.tensor(0), a.integer(1), dim));
-}
 
 PyObject* size_of(Args& a) {
   if (a.has(1)) return PyLong_FromLongLong(a.tensor(0).size(a.integer(1)));
@@ -61,7 +54,9 @@ void register_shape() {
         return wrap(r);
       },
       kBoth, "Joins the dims from start_dim to end_dim into one.");
-  def("ravel(Tensor input)", [](Args& a) { return wrap(view(contiguous(a.tensor(0)), DimVector{-1})); });
+  def(
+      "ravel(Tensor input)", [](Args& a) { return wrap(ravel(a.tensor(0))); }, kBoth,
+      "The elements in row-major order as a vector: a view where possible, else a copy.");
   def("unflatten(Tensor input, int dim, int[1] sizes)",
       [](Args& a) { return wrap(unflatten(a.tensor(0), a.integer(1), a.ints(2))); });
   def(
@@ -93,13 +88,13 @@ void register_shape() {
   def_alias("swapaxes_", "transpose_", kMethod);
   def_alias("swapdims_", "transpose_", kMethod);
   def(
-      "as_strided_(Tensor self, int[] size, int[] stride, int? storage_offset=None)",
+      "as_strided_(Tensor input, int[] size, int[] stride, int? storage_offset=None)",
       [](Args& a) {
         return inplace_view(a, [](const Args& a, const Tensor& t) {
           return as_strided(t, a.ints(1), a.ints(2), a.integer_or_none(3));
         });
       },
-      kMethod);
+      kBoth);
   def(
       "transpose(Tensor input, int dim0, int dim1)",
       [](Args& a) { return wrap(transpose(a.tensor(0), a.integer(1), a.integer(2))); }, kBoth,
@@ -125,14 +120,21 @@ void register_shape() {
       "expand_as(Tensor self, Tensor other)", [](Args& a) { return wrap(expand(a.tensor(0), a.tensor(1).sizes())); },
       kMethod);
   def("broadcast_to(Tensor input, int[] size)", [](Args& a) { return wrap(expand(a.tensor(0), a.ints(1))); });
-  def("narrow(Tensor input, int dim, int start, int length)",
-      [](Args& a) { return wrap(narrow(a.tensor(0), a.integer(1), a.integer(2), a.integer(3))); });
+  def(
+      "narrow(Tensor input, int dim, int start, int length)",
+      [](Args& a) { return wrap(narrow(a.tensor(0), a.integer(1), a.integer(2), a.integer(3))); }, kBoth,
+      "A view of `length` slices of a dim, from `start` on; start may be a 0-d integer tensor.");
+  def("narrow(Tensor input, int dim, Tensor start, int length)", [](Args& a) {
+    const Tensor& start = a.tensor(2);
+    if (start.dim() != 0 || !is_integral(start.dtype(), false)) fail("start must be an 0-dim integral Tensor.");
+    return wrap(narrow(a.tensor(0), a.integer(1), start.item().to_int(), a.integer(3)));
+  });
+  def("is_same_size(Tensor input, Tensor other) -> bool",
+      [](Args& a) { return wrap_bool(equal(a.tensor(0).sizes(), a.tensor(1).sizes())); });
   def(
       "select(Tensor input, int dim, int index)",
       [](Args& a) { return wrap(select(a.tensor(0), a.integer(1), a.integer(2))); }, kBoth,
       "A view of one slice of a dim, which disappears.");
-  def("diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1)",
-      [](Args& a) { return wrap(diagonal(a.tensor(0), a.integer(1, 0), a.integer(2, 0), a.integer(3, 1))); });
   def(
       "unfold(Tensor self, int dimension, int size, int step)",
       [](Args& a) { return wrap(unfold(a.tensor(0), a.integer(1), a.integer(2), a.integer(3))); }, kMethod,
@@ -141,18 +143,6 @@ void register_shape() {
       "as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None)",
       [](Args& a) { return wrap(as_strided(a.tensor(0), a.ints(1), a.ints(2), a.integer_or_none(3))); }, kBoth,
       "A view of the storage with the given sizes, strides and offset (elements), checked against its bounds.");
-  def("split(Tensor input, object split_size_or_sections, int dim=0) -> tuple[Tensor, ...]", split_call, kBoth,
-      "Views of consecutive parts of a dim: of one size (the last may be smaller), or of the listed sizes.");
-  def("split(Tensor input, object split_size, int dim=0) -> tuple[Tensor, ...]", split_call);
-  def("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> tuple[Tensor, ...]",
-      [](Args& a) { return wrap(split_with_sizes(a.tensor(0), a.ints(1), a.integer(2))); });
-  def("chunk(Tensor input, int chunks, int dim=0) -> tuple[Tensor, ...]",
-      [](Args& a) { return wrap(chunk(a.tensor(0), a.integer(1), a.integer(2))); });
-  def("unbind(Tensor input, int dim=0) -> tuple[Tensor, ...]",
-      [](Args& a) { return wrap(unbind(a.tensor(0), a.integer(1))); });
-  def(
-      "flip(Tensor input, int[*] dims)", [](Args& a) { return wrap(flip(a.tensor(0), dims_of(a, 1))); }, kBoth,
-      "A copy with the order of elements reversed along dims.");
   def("view_as_real(Tensor input)", [](Args& a) { return wrap(view_as_real(a.tensor(0))); }, kFunction);
   def("view_as_complex(Tensor input)", [](Args& a) { return wrap(view_as_complex(a.tensor(0))); }, kFunction);
   def(
@@ -162,48 +152,6 @@ void register_shape() {
         return wrap(size.empty() ? sum(a.tensor(0)) : sum_to_size(a.tensor(0), size));
       },
       kMethod);
-  def(
-      "resize_(Tensor self, int[*] size)",
-      [](Args& a) {
-        resize_(a.tensor(0), dims_of(a, 1));
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
-  def(
-      "resize_as_(Tensor self, Tensor other)",
-      [](Args& a) {
-        resize_(a.tensor(0), a.tensor(1).sizes());
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
-  def(
-      "repeat(Tensor self, int[*] repeats)",
-      [](Args& a) {
-        const Tensor& t = a.tensor(0);
-        const DimVector times = dims_of(a, 1);
-        if (times.size() < t.dim())
-          fail("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor");
-        // (r0, s0, r1, s1, ...) expanded, then joined pairwise.
-        DimVector apart, wide, result;
-        const int64_t lead = times.size() - t.dim();
-        for (int64_t i = 0; i < times.size(); ++i) {
-          const int64_t s = i < lead ? 1 : t.sizes()[i - lead];
-          if (times[i] < 0)
-            fail("Trying to create tensor with negative dimension ", times[i] * s, ": ", IntSpan(times));
-          apart.push_back(1);
-          apart.push_back(s);
-          wide.push_back(times[i]);
-          wide.push_back(s);
-          int64_t n;
-          if (__builtin_mul_overflow(times[i], s, &n)) fail("repeat(): size overflows");
-          result.push_back(n);
-        }
-        if (apart.size() > kMaxDims) fail("repeat(): too many dimensions");
-        Tensor r = reshape(clone(expand(reshape(t, apart), wide), true), result);
-        return wrap(r);
-      },
-      kMethod);
-
   def("size(Tensor self, int? dim=None) -> Size", size_of, kMethod, "Sizes of all dims, or of one.");
   def("stride(Tensor self, int? dim=None) -> tuple[int, ...]", stride_of, kMethod,
       "Strides of all dims in elements, or of one.");
@@ -226,10 +174,6 @@ void register_shape() {
   def(
       "element_size(Tensor self) -> int", [](Args& a) { return PyLong_FromLongLong(a.tensor(0).item_size()); }, kMethod,
       "Bytes per element.");
-  def(
-      "is_contiguous(Tensor self, *, object? memory_format=None) -> bool",
-      [](Args& a) { return wrap_bool(a.tensor(0).is_contiguous()); }, kMethod,
-      "Whether the elements lie in row-major order without gaps.");
   def(
       "is_set_to(Tensor self, Tensor tensor) -> bool",
       [](Args& a) {

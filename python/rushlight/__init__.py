@@ -62,8 +62,6 @@ _LAZY = {
         "_types",
     ),
     **dict.fromkeys(("quantize_per_tensor",), "_quantized"),
-    **dict.fromkeys(("save", "load"), "_serialization"),
-    **dict.fromkeys(("broadcast_tensors", "broadcast_shapes", "fork_rng"), "_functional"),
     **dict.fromkeys(
         (
             "are_deterministic_algorithms_enabled",
@@ -82,6 +80,20 @@ _LAZY = {
             "use_deterministic_algorithms",
         ),
         "_settings",
+    ),
+    **dict.fromkeys(("fork_rng",), "_functional"),
+    **dict.fromkeys(
+        (
+            "atleast_1d",
+            "atleast_2d",
+            "atleast_3d",
+            "block_diag",
+            "broadcast_shapes",
+            "broadcast_tensors",
+            "cartesian_prod",
+            "meshgrid",
+        ),
+        "_shape",
     ),
     "TypedStorage": "storage",
     "is_storage": "storage",

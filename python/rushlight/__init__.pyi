@@ -15,8 +15,6 @@ from . import utils as utils
 from ._C import *
 from ._C import Tensor as Tensor
 from ._C import _nn as _nn
-from ._functional import broadcast_shapes as broadcast_shapes
-from ._functional import broadcast_tensors as broadcast_tensors
 from ._functional import fork_rng as fork_rng
 from ._legacy import BFloat16Tensor as BFloat16Tensor
 from ._legacy import BoolTensor as BoolTensor
@@ -43,6 +41,14 @@ from ._settings import set_num_interop_threads as set_num_interop_threads
 from ._settings import set_warn_always as set_warn_always
 from ._settings import typename as typename
 from ._settings import use_deterministic_algorithms as use_deterministic_algorithms
+from ._shape import atleast_1d as atleast_1d
+from ._shape import atleast_2d as atleast_2d
+from ._shape import atleast_3d as atleast_3d
+from ._shape import block_diag as block_diag
+from ._shape import broadcast_shapes as broadcast_shapes
+from ._shape import broadcast_tensors as broadcast_tensors
+from ._shape import cartesian_prod as cartesian_prod
+from ._shape import meshgrid as meshgrid
 from ._tensor_str import get_printoptions as get_printoptions
 from ._tensor_str import set_printoptions as set_printoptions
 from ._types import channels_last as channels_last

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 from . import _C
-from ._functional import broadcast_shapes
+from ._shape import broadcast_shapes
 
 
 def _elementwise(name: str, tensor: _C.Tensor, others: tuple[_C.Tensor, ...], function: Callable) -> _C.Tensor:

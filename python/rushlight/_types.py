@@ -23,10 +23,10 @@ class layout:
 class memory_format:
     """Order of the dims in memory."""
 
-    __slots__ = ("_name",)
+    __slots__ = ("_format", "_name")
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, format: int) -> None:
+        self._name, self._format = name, format
 
     def __repr__(self) -> str:
         return f"torch.{self._name}"
@@ -37,10 +37,11 @@ class memory_format:
 
 strided = layout("strided")
 sparse_coo = layout("sparse_coo")
-contiguous_format = memory_format("contiguous_format")
-preserve_format = memory_format("preserve_format")
-channels_last = memory_format("channels_last")
-channels_last_3d = memory_format("channels_last_3d")
+# The numbers are those of MemoryFormat in rushlight/shape.h.
+contiguous_format = memory_format("contiguous_format", 0)
+preserve_format = memory_format("preserve_format", 1)
+channels_last = memory_format("channels_last", 2)
+channels_last_3d = memory_format("channels_last_3d", 3)
 
 # bits, eps, max, tiny, smallest subnormal, resolution
 _FLOATS = {

@@ -220,8 +220,9 @@ Geometry expand(const Tensor& t, IntSpan sizes) {
   Geometry g{sizes, DimVector(n), t.storage_offset()};
   for (int64_t i = n - 1; i >= 0; --i) {
     const int64_t own = i < lead ? 1 : t.sizes()[i - lead];
-    const int64_t own_stride =
-        i < lead ? (i + 1 < n ? stride_product(g.sizes[i + 1], g.strides[i + 1]) : 1) : t.strides()[i - lead];
+    const int64_t own_stride = i >= lead      ? t.strides()[i - lead]
+                               : t.dim() == 0 ? 0
+                                              : stride_product(g.sizes[i + 1], g.strides[i + 1]);
     if (sizes[i] == -1) {
       if (i < lead)
         fail("expand(", tensor_type_name(t.dtype()), "{", t.sizes(), "}, size=", sizes,

@@ -1,9 +1,10 @@
 // Joining tensors: cat and stack.
 #include <algorithm>
 #include <cstring>
-#include "cpu/loop_plan.h"
 
 #include "core/thread_pool.h"
+#include "cpu/loop_plan.h"
+#include "layout/memory_format.h"
 #include "ops/index.h"
 
 namespace rushlight {
@@ -16,41 +17,6 @@ constexpr int64_t kParallelBytes = 1 << 18;
 
 // cat ignores vectors without elements.
 bool is_skipped(const Tensor& t) { return t.dim() == 1 && t.sizes()[0] == 0; }
-
-// Channels are the innermost dim: the memory format that cat hands on. 4 or 5 dims.
-bool is_channels_last(const Tensor& t) {
-  const IntSpan sizes = t.sizes(), strides = t.strides();
-  const int64_t n = t.dim();
-  if (n != 4 && n != 5) return false;
-  if (strides[1] == 0) return false;
-  int64_t least = 0;
-  auto visit = [&](int64_t d) {
-    if (sizes[d] == 0 || strides[d] < least) return false;
-    // Without it, a tensor of 1 channel and 1 x 1 images would be both.
-    if (d == 0 && least == strides[1]) return false;
-    least = strides[d];
-    if (sizes[d] > 1) least *= sizes[d];
-    return true;
-  };
-  if (!visit(1)) return false;
-  for (int64_t d = n - 1; d >= 2; --d)
-    if (!visit(d)) return false;
-  return visit(0);
-}
-
-DimVector channels_last_strides(IntSpan sizes) {
-  const int64_t n = static_cast<int64_t>(sizes.size());
-  DimVector strides(n);
-  int64_t step = 1;
-  auto put = [&](int64_t d) {
-    strides[d] = step;
-    step *= std::max<int64_t>(sizes[d], 1);
-  };
-  put(1);
-  for (int64_t d = n - 1; d >= 2; --d) put(d);
-  put(0);
-  return strides;
-}
 
 template <class T>
 void copy_columns(char* dst, int64_t dst_step, const char* src, int64_t rows) {
@@ -168,10 +134,14 @@ void run_cat(const Tensor& out, std::span<const Tensor> tensors, const Plan& p) 
   }
 }
 
+DimVector channels_last_strides(IntSpan sizes) {
+  return layout::format_strides(sizes, sizes.size() == 4 ? MemoryFormat::ChannelsLast : MemoryFormat::ChannelsLast3d);
+}
+
 bool all_channels_last(std::span<const Tensor> tensors, const Plan& p) {
   if (p.like->dim() != 4 && p.like->dim() != 5) return false;
   for (const Tensor& t : tensors)
-    if (!is_channels_last(t)) return false;
+    if (!layout::is_channels_last_like(t.sizes(), t.strides())) return false;
   return true;
 }
 

@@ -1,9 +1,9 @@
 // Views: the same memory under another geometry.
 #include <algorithm>
 
-#include "cpu/loop_plan.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
+#include "rushlight/shape.h"
 
 namespace rushlight {
 
@@ -102,18 +102,21 @@ Tensor reshape(const Tensor& self, IntSpan shape) {
   if (auto strides = layout::view_strides(self.sizes(), self.strides(), sizes))
     return view_op("ReshapeAliasBackward0", self, {sizes, *strides, self.storage_offset()},
                    [from = sizes_of(self)](Grads& g) { g[0] = reshape(g.grad(), from); });
-  const Tensor dense = clone(self, true);
-  Tensor r;
-  {
-    // torch's reshape of a copy is no view: nothing else sees that memory.
-    NoGradGuard no_grad;
-    r = Tensor::adopt(TensorImpl::create(dense.storage(), dense.dtype(), sizes, layout::contiguous_strides(sizes), 0));
-  }
-  if (autograd::needs(self))
-    autograd::record("UnsafeViewBackward0", r, {&dense},
-                     [from = sizes_of(self)](Grads& g) { g[0] = reshape(g.grad(), from); });
+  // torch's reshape of a copy is no view: nothing else sees that memory.
+  return unsafe_view(clone(self, true), sizes);
+}
+
+Tensor unsafe_view(const Tensor& fresh, IntSpan sizes) {
+  const DimVector shape = layout::infer_size(sizes, fresh.numel());
+  Tensor r = Tensor::adopt(TensorImpl::create(fresh.storage(), fresh.dtype(), shape, layout::contiguous_strides(shape),
+                                              fresh.storage_offset()));
+  if (autograd::needs(fresh))
+    autograd::record("UnsafeViewBackward0", r, {&fresh},
+                     [from = sizes_of(fresh)](Grads& g) { g[0] = reshape(g.grad(), from); });
   return r;
 }
+
+Tensor ravel(const Tensor& self) { return view(contiguous(self), DimVector{-1}); }
 
 Tensor flatten(const Tensor& self, int64_t start_dim, int64_t end_dim) {
   const int64_t a = wrap_dim(start_dim, self.dim()), b = wrap_dim(end_dim, self.dim());
@@ -253,15 +256,6 @@ Tensor slice(const Tensor& self, int64_t dim, OptInt start, OptInt end, int64_t 
   });
 }
 
-Tensor diagonal(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2) {
-  Geometry geometry = layout::diagonal(self, offset, dim1, dim2);
-  return view_op("DiagonalBackward0", self, geometry, [from = sizes_of(self), offset, dim1, dim2](Grads& g) {
-    const Tensor whole = zeros(from, g.grad().dtype(), g.grad().device());
-    copy_(diagonal(whole, offset, dim1, dim2), g.grad());
-    g[0] = whole;
-  });
-}
-
 Tensor unfold(const Tensor& self, int64_t dim, int64_t size, int64_t step) {
   Geometry geometry = layout::unfold(self, dim, size, step);
   const Geometry dense{self.sizes(), layout::contiguous_strides(self.sizes()), 0};
@@ -305,102 +299,6 @@ Tensor as_strided_backward(const Tensor& grad, const Geometry& base, const Geome
     r = div(r, as_strided(count, base.sizes, base.strides, base.offset - first));
   }
   return r;
-}
-
-namespace {
-
-// The gradient of parts that tile a dim: their gradients joined, zeros where one is missing.
-Tensor join_parts(Grads& g, IntSpan from, int64_t dim, IntSpan lengths) {
-  TensorList parts;
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    if (g.grad(i).defined()) {
-      parts.push_back(g.grad(i));
-      continue;
-    }
-    DimVector shape(from);
-    shape[dim] = lengths[i];
-    DType dtype = DType::Float32;
-    for (size_t k = 0; k < g.outputs(); ++k)
-      if (g.grad(k).defined()) dtype = g.grad(k).dtype();
-    parts.push_back(zeros(shape, dtype));
-  }
-  return cat(parts, dim);
-}
-
-TensorList split_views(const char* node, const Tensor& self, IntSpan lengths, int64_t dim) {
-  TensorList parts;
-  parts.reserve(lengths.size());
-  Geometry g = layout::geometry_of(self);
-  for (int64_t length : lengths) {
-    g.sizes[dim] = length;
-    parts.push_back(make_view(self, g));
-    g.offset += length * g.strides[dim];
-  }
-  if (autograd::needs(self))
-    autograd::record_many(node, parts, {&self, 1},
-                          [from = sizes_of(self), dim, lengths = DimVector(lengths)](Grads& g) {
-                            g[0] = join_parts(g, from, dim, lengths);
-                          });
-  return parts;
-}
-
-}  // namespace
-
-TensorList split(const Tensor& self, int64_t split_size, int64_t dim) {
-  if (self.dim() == 0) fail("split expects at least a 1-dimensional tensor");
-  if (split_size < 0) fail("split expects split_size be non-negative, but got split_size=", split_size);
-  const int64_t d = wrap_dim(dim, self.dim()), size = self.sizes()[d];
-  if (split_size == 0 && size != 0)
-    fail("split_size can only be 0 if dimension size is 0, but got dimension size of ", size);
-  const int64_t count = split_size == 0 ? 1 : size == 0 ? 1 : (size - 1) / split_size + 1;
-  DimVector lengths(count, split_size);
-  lengths[count - 1] = size - split_size * (count - 1);
-  return split_views("SplitBackward0", self, lengths, d);
-}
-
-TensorList split_with_sizes(const Tensor& self, IntSpan sizes, int64_t dim) {
-  if (self.dim() == 0) fail("split expects at least a 1-dimensional tensor");
-  const int64_t d = wrap_dim(dim, self.dim()), size = self.sizes()[d];
-  int64_t total = 0;
-  for (int64_t s : sizes) {
-    if (s < 0) fail("split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", sizes);
-    if (__builtin_add_overflow(total, s, &total)) fail("split_with_sizes: sum of split_sizes overflows");
-  }
-  if (total != size)
-    fail("split_with_sizes expects split_sizes to sum exactly to ", size, " (input tensor's size at dimension ", d,
-         "), but got split_sizes=", sizes);
-  return split_views("SplitWithSizesBackward0", self, sizes, d);
-}
-
-TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim) {
-  if (self.dim() == 0) fail("chunk expects at least a 1-dimensional tensor");
-  if (chunks <= 0) fail("chunk expects `chunks` to be greater than 0, got: ", chunks);
-  const int64_t d = wrap_dim(dim, self.dim()), size = self.sizes()[d];
-  const int64_t length = size == 0 ? 0 : (size - 1) / chunks + 1;
-  if (length == 0) return split_with_sizes(self, DimVector(chunks, 0), d);
-  return split(self, length, d);
-}
-
-TensorList unbind(const Tensor& self, int64_t dim) {
-  if (self.dim() == 0) fail<IndexError>("Dimension specified as ", dim, " but tensor has no dimensions");
-  const int64_t d = wrap_dim(dim, self.dim()), count = self.sizes()[d];
-  TensorList parts;
-  parts.reserve(static_cast<size_t>(count));
-  Geometry g = layout::geometry_of(self);
-  const int64_t stride = g.strides[d];
-  g.sizes.erase(d);
-  g.strides.erase(d);
-  for (int64_t i = 0; i < count; ++i, g.offset += stride) parts.push_back(make_view(self, g));
-  if (autograd::needs(self) && count > 0)
-    autograd::record_many("UnbindBackward0", parts, {&self, 1}, [d, shape = g.sizes](Grads& g) {
-      TensorList grads;
-      DType dtype = DType::Float32;
-      for (size_t i = 0; i < g.outputs(); ++i)
-        if (g.grad(i).defined()) dtype = g.grad(i).dtype();
-      for (size_t i = 0; i < g.outputs(); ++i) grads.push_back(g.grad(i).defined() ? g.grad(i) : zeros(shape, dtype));
-      g[0] = stack(grads, d);
-    });
-  return parts;
 }
 
 TensorList broadcast_tensors(std::span<const Tensor> tensors) {
@@ -502,25 +400,6 @@ void set_storage(const Tensor& self, const Tensor& source) {
   t.storage = s.storage;
   t.dtype = s.dtype;
   t.set_geometry(s.sizes(), s.strides(), s.offset);
-}
-
-Tensor flip(const Tensor& self, IntSpan dims) {
-  const uint64_t set = layout::dim_set(dims, self.dim());
-  if (self.dim() == 0) return clone(self);
-  Tensor r = empty_like(self);
-  // A loop over the input backwards: its strides change sign, its first element is the last one.
-  DimVector strides(self.strides());
-  cpu::LoopArg args[2] = {cpu::LoopArg(r, r.dtype()), cpu::LoopArg(self, r.dtype())};
-  for (int64_t d = 0; d < self.dim(); ++d) {
-    if (!(set >> d & 1) || self.sizes()[d] == 0) continue;
-    args[1].data += (self.sizes()[d] - 1) * strides[d] * self.item_size();
-    strides[d] = -strides[d];
-  }
-  args[1].strides = strides;
-  cpu::run_loop(cpu::elementwise().copy[cpu::size_class(r.item_size())], nullptr, r.sizes(), args, 2);
-  if (autograd::needs(self))
-    autograd::record("FlipBackward0", r, {&self}, [dims = DimVector(dims)](Grads& g) { g[0] = flip(g.grad(), dims); });
-  return r;
 }
 
 }  // namespace rushlight

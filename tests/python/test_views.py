@@ -304,7 +304,6 @@ def test_view_of_dtype(device):
         torch.tensor(1.0, device=device).view(torch.int16)
 
 
-@pytest.mark.xfail(reason="memory formats other than contiguous are ignored so far", strict=True)
 def test_memory_formats(device):
     x = torch.randn(2, 3, 4, 5, device=device)
     last = x.contiguous(memory_format=torch.channels_last)
