@@ -2,7 +2,9 @@
 #pragma once
 
 #include "rushlight/autograd.h"
+#include "rushlight/creation.h"
 #include "rushlight/generator.h"
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
+#include "rushlight/random.h"
 #include "rushlight/tensor.h"

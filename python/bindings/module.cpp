@@ -66,6 +66,7 @@ NB_MODULE(_C, m) {
     register_random();
     register_nn();
     register_methods();
+    register_windows();
     bind_autograd(m);
     install_functions(m.ptr());
     m.attr("__name__") = "rushlight._C";

@@ -30,7 +30,7 @@ from math import e, inf, nan, pi  # noqa: E402
 newaxis = None
 
 # What is not needed by every program is imported when it is asked for.
-_LAZY_MODULES = ("nn", "optim", "autograd", "utils", "cuda", "storage", "random", "fft", "linalg")
+_LAZY_MODULES = ("nn", "optim", "autograd", "utils", "cuda", "storage", "random", "fft", "linalg", "signal")
 _LAZY = {
     **dict.fromkeys(("set_printoptions", "get_printoptions"), "_tensor_str"),
     **dict.fromkeys(
@@ -50,7 +50,9 @@ _LAZY = {
     ),
     **dict.fromkeys(("quantize_per_tensor",), "_quantized"),
     **dict.fromkeys(("save", "load"), "_serialization"),
-    **dict.fromkeys(("broadcast_tensors", "broadcast_shapes", "fork_rng"), "_functional"),
+    **dict.fromkeys(("broadcast_tensors", "broadcast_shapes"), "_functional"),
+    **dict.fromkeys(("fork_rng", "thread_safe_generator"), "random"),
+    "set_default_tensor_type": "_legacy",
     "TypedStorage": "storage",
     "is_storage": "storage",
 }

@@ -8,6 +8,7 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as random
+from . import signal as signal
 from . import storage as storage
 from . import utils as utils
 from ._C import *
@@ -15,7 +16,6 @@ from ._C import Tensor as Tensor
 from ._C import _nn as _nn
 from ._functional import broadcast_shapes as broadcast_shapes
 from ._functional import broadcast_tensors as broadcast_tensors
-from ._functional import fork_rng as fork_rng
 from ._legacy import BFloat16Tensor as BFloat16Tensor
 from ._legacy import BoolTensor as BoolTensor
 from ._legacy import ByteTensor as ByteTensor
@@ -26,6 +26,7 @@ from ._legacy import HalfTensor as HalfTensor
 from ._legacy import IntTensor as IntTensor
 from ._legacy import LongTensor as LongTensor
 from ._legacy import ShortTensor as ShortTensor
+from ._legacy import set_default_tensor_type as set_default_tensor_type
 from ._quantized import quantize_per_tensor as quantize_per_tensor
 from ._tensor_str import get_printoptions as get_printoptions
 from ._tensor_str import set_printoptions as set_printoptions
@@ -39,6 +40,7 @@ from ._types import memory_format as memory_format
 from ._types import preserve_format as preserve_format
 from ._types import sparse_coo as sparse_coo
 from ._types import strided as strided
+from .random import fork_rng as fork_rng
 from .storage import TypedStorage as TypedStorage
 
 __version__: str
