@@ -2,9 +2,11 @@
 #pragma once
 
 #include "rushlight/autograd.h"
+#include "rushlight/creation.h"
 #include "rushlight/generator.h"
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
 #include "rushlight/special.h"
 #include "rushlight/shape.h"
+#include "rushlight/random.h"
 #include "rushlight/tensor.h"

@@ -72,6 +72,7 @@ NB_MODULE(_C, m) {
     register_special();
     register_methods();
     register_legacy();
+    register_windows();
     bind_autograd(m);
     install_functions(m.ptr());
     m.attr("__name__") = "rushlight._C";

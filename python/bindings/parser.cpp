@@ -205,6 +205,7 @@ bool is_alias(const std::string& name, PyObject* given) {
   if (name == "input") return same("self") || same("x") || same("a");
   if (name == "self") return same("input") || same("x") || same("a");
   if (name == "other") return same("x2");
+  if (name == "from_") return same("from");
   return false;
 }
 

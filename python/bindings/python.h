@@ -254,6 +254,7 @@ void register_construct();
 void register_special();
 void register_dlpack();  // called by bind_numpy
 void register_buffer();  // called by bind_numpy
+void register_windows();
 
 PyObject* wrap_node(const Ref<Node>& node);
 

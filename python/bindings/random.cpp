@@ -1,7 +1,6 @@
-#include "cpu/random.h"
+#include "rushlight/random.h"
 
-#include "bindings/memory_format.h"
-#include "layout/layout.h"
+#include "bindings/creation.h"
 #include "ops/elementwise.h"
 
 namespace rushlight::python {
@@ -10,59 +9,12 @@ namespace {
 
 PyObject* g_default_generator = nullptr;
 
-void check_float(const char* name, DType d) {
-  if (!is_floating_point(d) && !is_complex(d))
-    fail<NotImplementedError>("\"", name, "\" not implemented for '", d, "'");
-}
-
-// Fills happen in memory order: dense memory directly, everything else through a dense copy.
-template <class F>
-void fill_memory(const char* operation, const Tensor& t, F&& fill) {
-  layout::check_writable(t);
-  autograd::check_inplace(t);
-  if (t.is_non_overlapping_and_dense()) {
-    fill(t.data(), t.dtype(), t.numel());
-  } else {
-    NoGradGuard no_grad;
-    const Tensor dense = empty(t.sizes(), t.dtype());
-    fill(dense.data(), dense.dtype(), dense.numel());
-    copy_(t, dense);
-    return;
-  }
-  t.bump_version(operation);
-}
-
-void uniform_into(const Tensor& t, double low, double high, Generator g) {
-  check_float("check_uniform_bounds", t.dtype());
-  fill_memory("uniform_", t, [&](void* out, DType d, int64_t n) mutable { cpu::uniform(out, d, n, low, high, g); });
-}
-void normal_into(const Tensor& t, double mean, double std, Generator g) {
-  check_float("normal_kernel_cpu", t.dtype());
-  if (!(std >= 0)) fail("normal expects std >= 0.0, but found std ", std);
-  fill_memory("normal_", t, [&](void* out, DType d, int64_t n) mutable {
-    if (t.is_contiguous())
-      cpu::normal(out, d, n, mean, std, g);
-    else
-      cpu::normal_serial(out, d, n, mean, std, g);
-  });
-}
-void integers_into(const Tensor& t, int64_t low, int64_t high, Generator g) {
-  if (low >= high) fail("random_ expects 'from' to be less than 'to', but got from=", low, " >= to=", high);
-  const cpu::RandomRange range = cpu::random_range(t.dtype(), low, high);
-  fill_memory("random_", t, [&](void* out, DType d, int64_t n) mutable { cpu::random_from_to(out, d, n, range, g); });
-}
-void bernoulli_into(const Tensor& t, double p, Generator g) {
-  if (!(p >= 0 && p <= 1)) fail("bernoulli_ expects p to be in [0, 1], but got p=", p);
-  fill_memory("bernoulli_", t, [&](void* out, DType d, int64_t n) mutable { cpu::bernoulli(out, d, n, p, g); });
-}
-
 // Negative seeds are taken modulo 2^64.
-uint64_t seed_of(PyObject* o) {
-  Owned index(PyNumber_Index(o));
-  const unsigned long long value = PyLong_AsUnsignedLongLong(index.get());
+uint64_t seed_of(PyObject* integer) {
+  const unsigned long long value = PyLong_AsUnsignedLongLong(integer);
   if (value != static_cast<unsigned long long>(-1) || !PyErr_Occurred()) return value;
   PyErr_Clear();
-  const long long negative = PyLong_AsLongLong(index.get());
+  const long long negative = PyLong_AsLongLong(integer);
   if (negative == -1 && PyErr_Occurred()) {
     PyErr_Clear();
     fail<ValueError>("Overflow when unpacking long long");
@@ -70,308 +22,309 @@ uint64_t seed_of(PyObject* o) {
   return static_cast<uint64_t>(negative);
 }
 
-// Draws into an out= tensor, which is resized only once that cannot fail any more.
+PyObject* wrap_state(const Generator& g) {
+  const auto bytes = g.get_state();
+  return wrap(from_data(bytes.data(), DimVector{static_cast<int64_t>(bytes.size())}, DType::UInt8));
+}
+void set_state(Generator& g, PyObject* state) {
+  if (!is_tensor(state)) fail<TypeError>("expected a torch.ByteTensor, but got ", type_name(state));
+  if (unwrap(state).dtype() != DType::UInt8) fail<TypeError>("RNG state must be a torch.ByteTensor");
+  const Tensor t = contiguous(unwrap(state));
+  g.set_state({t.data_ptr<uint8_t>(), static_cast<size_t>(t.numel())});
+}
+
+// A constructor whose out and options begin at parameter `out`: `draw` fills what it is given. An out= tensor is
+// resized only once the drawing cannot fail any more.
 template <class F>
-PyObject* draw_out(const Args& a, int out, IntSpan sizes, F&& draw) {
-  const Tensor& o = a.tensor(out);
-  layout::check_writable(o);
-  if (equal(o.sizes(), sizes)) {
-    draw(o);
-  } else {
-    const Tensor t = empty(sizes, o.dtype());
+PyObject* construct(const Args& a, int out, IntSpan sizes, OptDType dtype, F&& draw) {
+  if (!a.has(out)) {
+    const Options o = read_options(a, out + 1);
+    const Tensor t = empty(sizes, o.dtype ? o.dtype : dtype, o.device);
     draw(t);
-    store_output(a.function, o, t);
+    return o.finish(t);
   }
-  return Py_NewRef(a.object(out));
-}
-PyObject* store_or_wrap(const Args& a, int out, const Tensor& t) {
-  if (!a.has(out)) return wrap(t);
-  store_output(a.function, a.tensor(out), t);
-  return Py_NewRef(a.object(out));
-}
-void check_std(const Tensor& std) {
-  if (!is_complex(std.dtype()) && std.numel() && !ge(min(std), 0).item().to_bool())
-    fail("normal expects all elements of std >= 0.0");
-}
-
-PyObject* finish(Tensor t, const Args& a, int requires_grad) {
-  if (a.flag(requires_grad)) t.set_requires_grad(true);
-  return wrap(t);
+  const Options o = read_out_options(a, out + 1);
+  const Tensor& given = a.tensor(out);
+  prepare_out(a.function, given, given.sizes(), given.dtype(), {});
+  if (equal(given.sizes(), sizes)) {
+    draw(given);
+  } else {
+    const Tensor t = empty(sizes, given.dtype());
+    draw(t);
+    store_output(a.function, given, t);
+  }
+  return return_out(a, out + 1, o);
 }
 
-// size, generator, out, dtype, layout, device, pin_memory, requires_grad
-enum class Kind { Uniform, Normal };
-void draw(Kind kind, const char* name, const Tensor& t, Generator g) {
-  (void)name;
-  if (kind == Kind::Uniform)
-    uniform_into(t, 0, 1, g);
-  else
-    normal_into(t, 0, 1, g);
-}
-template <Kind K>
-PyObject* sized(Args& a) {
-  Generator g = a.generator(1);
-  if (a.has(2)) return draw_out(a, 2, a.ints(0), [&](const Tensor& t) { draw(K, a.function, t, g); });
-  const Tensor t = empty(a.ints(0), a.dtype(3), a.device(5));
-  draw(K, a.function, t, g);
-  return finish(t, a, 7);
-}
-// input, dtype, layout, device, pin_memory, requires_grad, memory_format, generator
-template <Kind K>
-PyObject* like(Args& a) {
-  const Tensor t = empty_like(a.tensor(0), a.dtype(1), memory_format(a, 6));
-  draw(K, a.function, t, a.generator(7));
-  return finish(t, a, 5);
+// The options begin at parameter 1 + `numbers`; memory_format and generator follow them.
+template <class F>
+PyObject* construct_like(const Args& a, int numbers, F&& draw) {
+  const int at = 1 + numbers;
+  const Options o = read_options(a, at, a.tensor(0));
+  require_backend(o.device);
+  const Tensor t = empty_like(a.tensor(0), o.dtype, memory_format(a, at + 5));
+  draw(t, a.generator(at + 6));
+  return o.finish(t);
 }
 
-PyObject* randint_of(Args& a, int64_t low, int64_t high, int size, int generator) {
-  const DimVector sizes = a.ints(size);
-  Generator g = a.generator(generator);
-  if (a.has(generator + 1))
-    return draw_out(a, generator + 1, sizes, [&](const Tensor& t) { integers_into(t, low, high, g); });
-  const Tensor t =
-      empty(sizes, a.has(generator + 2) ? a.dtype(generator + 2) : OptDType(DType::Int64), a.device(generator + 4));
-  integers_into(t, low, high, g);
-  return finish(t, a, generator + 6);
+// An in-place method: `draw` changes self.
+template <auto draw>
+PyObject* fill(Args& a) {
+  draw(a);
+  return Py_NewRef(a.object(0));
 }
 
-}  // namespace
+PyObject* normal_of(const Args& a, const Operand& mean, const Operand& std) {
+  if (!a.has(3)) return wrap(normal(mean, std, a.generator(2)));
+  normal_out(a.tensor(3), mean, std, a.generator(2));
+  return Py_NewRef(a.object(3));
+}
 
-void register_random() {
-#define RL_OPTIONS \
-  "dtype? dtype=None, object? layout=None, device? device=None, bool? pin_memory=False, bool requires_grad=False"
-  def("rand(int[*] size, *, Generator? generator=None, Tensor? out=None, " RL_OPTIONS ")", sized<Kind::Uniform>,
+// Numbers, or 0-d tensors of any real dtype.
+int64_t integer_bound(const Args& a, int i) {
+  const Scalar value = a.scalar(i);
+  if (!is_tensor(a.object(i)) && !is_int(a.object(i)))
+    fail<TypeError>("randint_like(): bounds must be int, not ", type_name(a.object(i)));
+  return value.to_int();
+}
+
+PyObject* randint_of(const Args& a, int64_t low, int64_t high, int size) {
+  return construct(a, size + 2, a.ints(size), DType::Int64,
+                   [&](const Tensor& t) { random_(t, low, high, a.generator(size + 1)); });
+}
+
+void register_constructors() {
+  def(
+      "rand(int[*] size, *, Generator? generator=None, Tensor? out=None, " RL_OPTIONS ")",
+      [](Args& a) {
+        return construct(a, 2, a.ints(0), {}, [&](const Tensor& t) { uniform_(t, 0, 1, a.generator(1)); });
+      },
       kFunction, "Uniform random numbers in [0, 1); the same as torch's for the same seed.");
-  def("randn(int[*] size, *, Generator? generator=None, Tensor? out=None, " RL_OPTIONS ")", sized<Kind::Normal>,
+  def(
+      "randn(int[*] size, *, Generator? generator=None, Tensor? out=None, " RL_OPTIONS ")",
+      [](Args& a) {
+        return construct(a, 2, a.ints(0), {}, [&](const Tensor& t) { normal_(t, 0, 1, a.generator(1)); });
+      },
       kFunction, "Standard normal random numbers; the same as torch's for the same seed.");
-#define RL_LIKE                                                                                                     \
-  "dtype? dtype=None, object? layout=None, device? device=None, bool? pin_memory=False, bool requires_grad=False, " \
-  "object? memory_format=None, Generator? generator=None"
-  def("rand_like(Tensor input, *, " RL_LIKE ")", like<Kind::Uniform>, kFunction);
-  def("randn_like(Tensor input, *, " RL_LIKE ")", like<Kind::Normal>, kFunction);
+#define RL_RANDOM_LIKE RL_LIKE_OPTIONS ", Generator? generator=None"
+  def(
+      "rand_like(Tensor input, *, " RL_RANDOM_LIKE ")",
+      [](Args& a) { return construct_like(a, 0, [](const Tensor& t, Generator g) { uniform_(t, 0, 1, g); }); },
+      kFunction, "Uniform random numbers in [0, 1) of the shape, dtype and memory order of input.");
+  def(
+      "randn_like(Tensor input, *, " RL_RANDOM_LIKE ")",
+      [](Args& a) { return construct_like(a, 0, [](const Tensor& t, Generator g) { normal_(t, 0, 1, g); }); },
+      kFunction, "Standard normal random numbers of the shape, dtype and memory order of input.");
   def(
       "randint(int high, int[] size, *, Generator? generator=None, Tensor? out=None, " RL_OPTIONS ")",
-      [](Args& a) { return randint_of(a, 0, a.integer(0), 1, 2); }, kFunction,
+      [](Args& a) { return randint_of(a, 0, a.integer(0), 1); }, kFunction,
       "Random integers in [low, high); the same as torch's for the same seed. dtype: int64 by default.");
   def(
       "randint(int low, int high, int[] size, *, Generator? generator=None, Tensor? out=None, " RL_OPTIONS ")",
-      [](Args& a) { return randint_of(a, a.integer(0), a.integer(1), 2, 3); }, kFunction);
+      [](Args& a) { return randint_of(a, a.integer(0), a.integer(1), 2); }, kFunction);
   def(
-      "randint_like(Tensor input, int high, *, dtype? dtype=None, object? layout=None, device? device=None, bool "
-      "requires_grad=False, object? memory_format=None)",
+      "randint_like(Tensor input, Scalar high, *, " RL_RANDOM_LIKE ")",
       [](Args& a) {
-        const Tensor t = empty_like(a.tensor(0), a.dtype(2), memory_format(a, 6));
-        integers_into(t, 0, a.integer(1), default_generator());
-        return finish(t, a, 5);
+        const int64_t high = integer_bound(a, 1);
+        return construct_like(a, 1, [&](const Tensor& t, Generator g) { random_(t, 0, high, g); });
+      },
+      kFunction, "Random integers in [low, high) of the shape, dtype and memory order of input.");
+  def(
+      "randint_like(Tensor input, Scalar low, Scalar high, *, " RL_RANDOM_LIKE ")",
+      [](Args& a) {
+        const int64_t low = integer_bound(a, 1), high = integer_bound(a, 2);
+        return construct_like(a, 2, [&](const Tensor& t, Generator g) { random_(t, low, high, g); });
       },
       kFunction);
-  def(
-      "randint_like(Tensor input, int low, int high, *, dtype? dtype=None, object? layout=None, device? device=None, "
-      "bool requires_grad=False, object? memory_format=None)",
-      [](Args& a) {
-        const Tensor t = empty_like(a.tensor(0), a.dtype(3), memory_format(a, 7));
-        integers_into(t, a.integer(1), a.integer(2), default_generator());
-        return finish(t, a, 6);
-      },
-      kFunction);
+#undef RL_RANDOM_LIKE
   def(
       "randperm(int n, *, Generator? generator=None, Tensor? out=None, " RL_OPTIONS ")",
       [](Args& a) {
-        const int64_t n = a.integer(0);
-        if (n < 0) fail("n must be non-negative, got ", n);
-        Generator g = a.generator(1);
-        auto draw = [&](const Tensor& t) {
-          fill_memory("randperm", t, [&](void* out, DType d, int64_t count) { cpu::randperm(out, d, count, g); });
-        };
-        if (a.has(2)) return draw_out(a, 2, DimVector{n}, draw);
-        const Tensor t = empty(DimVector{n}, a.has(3) ? a.dtype(3) : OptDType(DType::Int64), a.device(5));
-        draw(t);
-        return finish(t, a, 7);
+        if (a.has(2)) {
+          const Options o = read_out_options(a, 3);
+          randperm_out(a.tensor(2), a.integer(0), a.generator(1));
+          return return_out(a, 3, o);
+        }
+        const Options o = read_options(a, 3);
+        require_backend(o.device);
+        return o.finish(randperm(a.integer(0), o.dtype.value_or(DType::Int64), a.generator(1)));
       },
       kFunction, "A random permutation of 0 .. n - 1.");
   def(
       "normal(Tensor mean, Tensor std, *, Generator? generator=None, Tensor? out=None)",
-      [](Args& a) {
-        const Tensor &mean = a.tensor(0), &std = a.tensor(1);
-        const DimVector shape = layout::broadcast_shapes(mean.sizes(), std.sizes());
-        check_std(std);
-        const Tensor t = empty(shape, result_dtype(mean, std));
-        normal_into(t, 0, 1, a.generator(2));
-        return store_or_wrap(a, 3, add(mul(t, std), mean));
-      },
-      kFunction, "Normal random numbers with the given mean and standard deviation (numbers or tensors).");
+      [](Args& a) { return normal_of(a, a.tensor(0), a.tensor(1)); }, kFunction,
+      "Normal random numbers with the given mean and standard deviation (numbers or tensors).");
   def(
       "normal(Tensor mean, float std=1, *, Generator? generator=None, Tensor? out=None)",
-      [](Args& a) {
-        const Tensor t = empty(a.tensor(0).sizes(), a.tensor(0).dtype());
-        normal_into(t, 0, a.number(1, 1), a.generator(2));
-        return store_or_wrap(a, 3, add(t, a.tensor(0)));
-      },
-      kFunction);
+      [](Args& a) { return normal_of(a, a.tensor(0), a.number(1, 1)); }, kFunction);
   def(
       "normal(float mean, Tensor std, *, Generator? generator=None, Tensor? out=None)",
-      [](Args& a) {
-        check_std(a.tensor(1));
-        const Tensor t = empty(a.tensor(1).sizes(), a.tensor(1).dtype());
-        normal_into(t, 0, 1, a.generator(2));
-        return store_or_wrap(a, 3, add(mul(t, a.tensor(1)), a.number(0)));
-      },
-      kFunction);
+      [](Args& a) { return normal_of(a, a.number(0), a.tensor(1)); }, kFunction);
   def(
       "normal(float mean, float std, int[] size, *, Generator? generator=None, Tensor? out=None, " RL_OPTIONS ")",
       [](Args& a) {
-        Generator g = a.generator(3);
-        if (a.has(4))
-          return draw_out(a, 4, a.ints(2), [&](const Tensor& t) { normal_into(t, a.number(0), a.number(1), g); });
-        const Tensor t = empty(a.ints(2), a.dtype(5), a.device(7));
-        normal_into(t, a.number(0), a.number(1), g);
-        return finish(t, a, 9);
+        return construct(a, 4, a.ints(2), {},
+                         [&](const Tensor& t) { normal_(t, a.number(0), a.number(1), a.generator(3)); });
       },
       kFunction);
   def(
       "bernoulli(Tensor input, *, Generator? generator=None, Tensor? out=None)",
       [](Args& a) {
-        const Tensor p = contiguous(a.tensor(0));
-        check_float("bernoulli_tensor_cpu_p_", p.dtype());
-        const Tensor t = empty(p.sizes(), p.dtype());
-        Generator g = a.generator(1);
-        cpu::bernoulli(t.data(), t.dtype(), t.numel(), p.data(), p.dtype(), g);
-        return store_or_wrap(a, 2, t);
+        if (!a.has(2)) return wrap(bernoulli(a.tensor(0), a.generator(1)));
+        bernoulli_out(a.tensor(2), a.tensor(0), a.generator(1));
+        return Py_NewRef(a.object(2));
       },
-      kFunction, "0 or 1 with the probabilities of input.");
+      kBoth, "0 or 1 with the probabilities of input; with the probability p in the shape and dtype of input.");
   def(
-      "uniform_(Tensor self, float from_=0, float to=1, *, Generator? generator=None)",
+      "bernoulli(Tensor input, float p, *, Generator? generator=None)",
       [](Args& a) {
-        const double low = a.number(1, 0), high = a.number(2, 1);
-        if (!(low <= high)) fail("uniform_ expects to return a [from, to) range, but found from=", low, " > to=", high);
-        uniform_into(a.tensor(0), low, high, a.generator(3));
-        return Py_NewRef(a.object(0));
+        const double p = a.number(1);
+        return wrap(bernoulli_(empty_like(a.tensor(0)), p, a.generator(2)));
       },
-      kMethod);
+      kBoth);
   def(
-      "normal_(Tensor self, float mean=0, float std=1, *, Generator? generator=None)",
-      [](Args& a) {
-        normal_into(a.tensor(0), a.number(1, 0), a.number(2, 1), a.generator(3));
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
+      "poisson(Tensor input, Generator? generator=None)",
+      [](Args& a) { return wrap(poisson(a.tensor(0), a.generator(1))); }, kFunction,
+      "Poisson random numbers with the rates of input, of its dtype.");
   def(
-      "random_(Tensor self, *, Generator? generator=None)",
-      [](Args& a) {
-        Generator g = a.generator(1);
-        fill_memory("random_", a.tensor(0), [&](void* out, DType d, int64_t n) mutable { cpu::random(out, d, n, g); });
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
+      "binomial(Tensor count, Tensor prob, Generator? generator=None)",
+      [](Args& a) { return wrap(binomial(a.tensor(0), a.tensor(1), a.generator(2))); }, kFunction,
+      "Numbers of successes in `count` trials of probability prob, which broadcasts to count. float32 or float64.");
   def(
-      "random_(Tensor self, int to, *, Generator? generator=None)",
+      "multinomial(Tensor input, int num_samples, bool replacement=False, *, Generator? generator=None, Tensor? "
+      "out=None)",
       [](Args& a) {
-        integers_into(a.tensor(0), 0, a.integer(1), a.generator(2));
-        return Py_NewRef(a.object(0));
+        if (a.has(4) && a.tensor(4).dtype() != DType::Int64)
+          fail("multinomial expects Long tensor out, got: ", a.tensor(4).dtype());
+        if (a.has(4)) prepare_out(a.function, a.tensor(4), a.tensor(4).sizes(), DType::Int64, {});
+        const Tensor t = multinomial(a.tensor(0), a.integer(1), a.flag(2), a.generator(3));
+        if (!a.has(4)) return wrap(t);
+        store_output(a.function, a.tensor(4), t);
+        return Py_NewRef(a.object(4));
       },
-      kMethod);
+      kBoth,
+      "Indices drawn with the weights in the rows of input: [n] -> [num_samples], [m, n] -> [m, num_samples], int64.");
+}
+
+void register_fills() {
+  def("uniform_(Tensor self, float from_=0, float to=1, *, Generator? generator=None)",
+      fill<[](const Args& a) { uniform_(a.tensor(0), a.number(1, 0), a.number(2, 1), a.generator(3)); }>, kMethod,
+      "Uniform random numbers in [from, to).");
+  def("normal_(Tensor self, float mean=0, float std=1, *, Generator? generator=None)",
+      fill<[](const Args& a) { normal_(a.tensor(0), a.number(1, 0), a.number(2, 1), a.generator(3)); }>, kMethod,
+      "Normal random numbers.");
+  def("log_normal_(Tensor self, float mean=1, float std=2, *, Generator? generator=None)",
+      fill<[](const Args& a) { log_normal_(a.tensor(0), a.number(1, 1), a.number(2, 2), a.generator(3)); }>, kMethod,
+      "exp of normal random numbers with this mean and standard deviation.");
+  def("cauchy_(Tensor self, float median=0, float sigma=1, *, Generator? generator=None)",
+      fill<[](const Args& a) { cauchy_(a.tensor(0), a.number(1, 0), a.number(2, 1), a.generator(3)); }>, kMethod,
+      "Random numbers of the Cauchy distribution.");
+  def("exponential_(Tensor self, float lambd=1, *, Generator? generator=None)",
+      fill<[](const Args& a) { exponential_(a.tensor(0), a.number(1, 1), a.generator(2)); }>, kMethod,
+      "Random numbers of density lambd exp(-lambd x).");
+  def("geometric_(Tensor self, float p, *, Generator? generator=None)",
+      fill<[](const Args& a) { geometric_(a.tensor(0), a.number(1), a.generator(2)); }>, kMethod,
+      "Numbers of trials of probability p up to the first success.");
+  def("random_(Tensor self, *, Generator? generator=None)",
+      fill<[](const Args& a) { random_(a.tensor(0), a.generator(1)); }>, kMethod,
+      "Random integers in [from, to); without bounds up to the largest value (floats: 2^digits).");
+  def("random_(Tensor self, int from_, int? to, *, Generator? generator=None)",
+      fill<[](const Args& a) { random_(a.tensor(0), a.integer(1), a.integer_or_none(2), a.generator(3)); }>, kMethod);
+  def("random_(Tensor self, int to, *, Generator? generator=None)",
+      fill<[](const Args& a) { random_(a.tensor(0), 0, a.integer(1), a.generator(2)); }>, kMethod);
+  def("bernoulli_(Tensor self, Tensor p, *, Generator? generator=None)",
+      fill<[](const Args& a) { bernoulli_(a.tensor(0), a.tensor(1), a.generator(2)); }>, kMethod,
+      "0 or 1 with probability p, a number or a tensor that broadcasts to self.");
+  def("bernoulli_(Tensor self, float p=0.5, *, Generator? generator=None)",
+      fill<[](const Args& a) { bernoulli_(a.tensor(0), a.number(1, 0.5), a.generator(2)); }>, kMethod);
+}
+
+}  // namespace
+
+void register_random() {
+  register_constructors();
+  register_fills();
   def(
-      "random_(Tensor self, int from_, int to, *, Generator? generator=None)",
+      "manual_seed(object seed) -> Generator",
       [](Args& a) {
-        integers_into(a.tensor(0), a.integer(1), a.integer(2), a.generator(3));
-        return Py_NewRef(a.object(0));
+        Owned integer(PyNumber_Long(a.has(0) ? a.object(0) : Py_None));
+        default_generator().manual_seed(seed_of(integer.get()));
+        return Py_NewRef(g_default_generator);
       },
-      kMethod);
+      kFunction, "Seeds the default generator and returns it. Negative seeds count from 2**64.");
   def(
-      "bernoulli_(Tensor self, float p=0.5, *, Generator? generator=None)",
-      [](Args& a) {
-        bernoulli_into(a.tensor(0), a.number(1, 0.5), a.generator(2));
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
+      "seed() -> int", [](Args&) { return PyLong_FromUnsignedLongLong(default_generator().seed()); }, kFunction,
+      "Seeds the default generator from the system's entropy and returns the seed.");
   def(
-      "exponential_(Tensor self, float lambd=1, *, Generator? generator=None)",
+      "initial_seed() -> int", [](Args&) { return PyLong_FromUnsignedLongLong(default_generator().initial_seed()); },
+      kFunction, "The seed of the default generator.");
+  def(
+      "get_rng_state() -> Tensor", [](Args&) { return wrap_state(default_generator()); }, kFunction,
+      "The state of the default generator: uint8 [5056], the layout of torch.");
+  def(
+      "set_rng_state(object new_state) -> None",
       [](Args& a) {
-        Generator g = a.generator(2);
-        const double lambd = a.number(1, 1);
-        if (!(lambd > 0)) fail("exponential_ expects lambda > 0.0, but found lambda=", lambd);
-        if (!is_floating_point(a.tensor(0).dtype()))
-          fail(
-              "Exponential distribution is a continuous probability distribution. dtype must be a floating point but "
-              "you "
-              "specified ",
-              a.tensor(0).dtype());
-        fill_memory("exponential_", a.tensor(0),
-                    [&](void* out, DType d, int64_t n) mutable { cpu::exponential(out, d, n, lambd, g); });
-        return Py_NewRef(a.object(0));
+        set_state(default_generator(), a.has(0) ? a.object(0) : Py_None);
+        return none();
       },
-      kMethod);
-#undef RL_OPTIONS
-#undef RL_LIKE
+      kFunction);
 }
 
 void bind_generator(nb::module_& m) {
-  nb::class_<Generator>(m, "Generator",
+  nb::class_<Generator>(m, "Generator", nb::dynamic_attr(), nb::is_weak_referenceable(),
                         "Generator(device='cpu')\n\nSource of random numbers (mt19937) with torch's streams.")
       .def(
           "__init__",
           [](Generator* self, nb::handle device) {
             if (!device.is_none()) {
-              const Device d = to_device(device.ptr());
-              require_backend(d);
+              if (!is_device(device.ptr()))
+                fail<TypeError>("Generator(): argument 'device' must be torch.device, not ", type_name(device.ptr()));
+              require_backend(to_device(device.ptr()));
             }
             new (self) Generator();
           },
           nb::arg("device") = nb::none())
       .def(
           "manual_seed",
-          [](nb::handle self, nb::int_ seed) {
+          [](nb::handle self, nb::handle seed) {
+            if (!PyLong_Check(seed.ptr()) || PyBool_Check(seed.ptr()))
+              fail("manual_seed expected a long, but got ", type_name(seed.ptr()));
             nb::cast<Generator&>(self).manual_seed(seed_of(seed.ptr()));
             return nb::borrow(self);
           },
-          nb::arg("seed"))
+          nb::arg("seed"), "Starts the stream of this seed. Negative seeds count from 2**64.")
       .def("initial_seed", [](const Generator& g) { return g.initial_seed(); })
       .def("seed", [](Generator& g) { return g.seed(); })
-      .def("get_state",
-           [](Generator g) {
-             const auto bytes = g.get_state();
-             return nb::steal(
-                 wrap(from_data(bytes.data(), DimVector{static_cast<int64_t>(bytes.size())}, DType::UInt8)));
-           })
+      .def(
+          "get_state", [](const Generator& g) { return nb::steal(wrap_state(g)); },
+          "The state: uint8 [5056], the layout of torch.")
       .def("set_state",
-           [](Generator& g, nb::handle state) {
-             if (!is_tensor(state.ptr()) || unwrap(state.ptr()).dtype() != DType::UInt8)
-               fail<TypeError>("expected a torch.ByteTensor, but got ", type_name(state.ptr()));
-             const Tensor t = contiguous(unwrap(state.ptr()));
-             g.set_state({t.data_ptr<uint8_t>(), static_cast<size_t>(t.numel())});
-             return nb::cast(g);
+           [](nb::handle self, nb::handle state) {
+             set_state(nb::cast<Generator&>(self), state.ptr());
+             return nb::borrow(self);
            })
-      .def("clone_state", [](Generator g) { return g.clone(); })
+      .def("clone_state", [](const Generator& g) { return g.clone(); }, "An independent generator in the same state.")
+      .def("get_offset", [](const Generator&) -> int { fail("CPU Generator does not use offset"); })
+      .def("set_offset", [](const Generator&, nb::handle) -> int { fail("CPU Generator does not use offset"); })
+      .def("graphsafe_get_state",
+           [](const Generator&) -> int {
+             fail<NotImplementedError>("graphsafe_get_state is not supported in this Generator");
+           })
+      .def("graphsafe_set_state",
+           [](const Generator&, nb::handle) -> int {
+             fail<NotImplementedError>("graphsafe_set_state is not supported in this Generator");
+           })
+      .def("__getstate__", [](const Generator& g) { return nb::steal(wrap_state(g)); })
+      .def("__setstate__",
+           [](Generator& g, nb::handle state) {
+             new (&g) Generator();
+             set_state(g, state.ptr());
+           })
+      .def("__copy__", [](const Generator& g) { return g.clone(); })
+      .def("__deepcopy__", [](const Generator& g, nb::handle) { return g.clone(); })
       .def_prop_ro("device", [](const Generator&) { return nb::steal(wrap_device({})); });
   g_default_generator = nb::cast(default_generator()).release().ptr();
   m.attr("default_generator") = nb::handle(g_default_generator);
-  def(
-      "manual_seed(int seed) -> Generator",
-      [](Args& a) {
-        default_generator().manual_seed(seed_of(a.object(0)));
-        return Py_NewRef(g_default_generator);
-      },
-      kFunction, "Seeds the default generator and returns it. Negative seeds count from 2**64.");
-  def("seed() -> int", [](Args&) { return PyLong_FromUnsignedLongLong(default_generator().seed()); }, kFunction);
-  def(
-      "initial_seed() -> int", [](Args&) { return PyLong_FromUnsignedLongLong(default_generator().initial_seed()); },
-      kFunction);
-  def(
-      "get_rng_state() -> Tensor",
-      [](Args&) {
-        const auto bytes = default_generator().get_state();
-        return wrap(from_data(bytes.data(), DimVector{static_cast<int64_t>(bytes.size())}, DType::UInt8));
-      },
-      kFunction);
-  def(
-      "set_rng_state(Tensor new_state) -> None",
-      [](Args& a) {
-        const Tensor t = contiguous(a.tensor(0));
-        if (t.dtype() != DType::UInt8) fail<TypeError>("RNG state must be a torch.ByteTensor");
-        default_generator().set_state({t.data_ptr<uint8_t>(), static_cast<size_t>(t.numel())});
-        return none();
-      },
-      kFunction);
 }
 
 }  // namespace rushlight::python

@@ -448,6 +448,13 @@ void bind_values(nb::module_& m) {
                  return !(nb::isinstance<Device>(b) && a == nb::cast<Device>(b));
                })
           .def("__hash__", [](const Device& d) { return (static_cast<int64_t>(d.type) << 16) ^ (d.index + 1); })
+          .def("__enter__",
+               [](nb::handle self) {
+                 Py_DECREF(call_python("rushlight._C", "_enter_device", self.ptr()));
+                 return nb::borrow(self);
+               })
+          .def("__exit__",
+               [](const Device&, nb::args) { Py_DECREF(call_python("rushlight._C", "_exit_device")); })
           .def("__reduce__", [](const Device& d) {
             return nb::make_tuple(nb::handle(reinterpret_cast<PyObject*>(g_device_type)), nb::make_tuple(d.str()));
           });

@@ -41,6 +41,7 @@ _LAZY_MODULES = (
     "fft",
     "linalg",
     "special",
+    "signal",
     "testing",
     "backends",
 )
@@ -70,7 +71,6 @@ _LAZY = {
             "get_num_interop_threads",
             "is_deterministic_algorithms_warn_only_enabled",
             "is_warn_always_enabled",
-            "set_default_tensor_type",
             "set_deterministic_debug_mode",
             "set_float32_matmul_precision",
             "set_flush_denormal",
@@ -81,7 +81,8 @@ _LAZY = {
         ),
         "_settings",
     ),
-    **dict.fromkeys(("fork_rng",), "_functional"),
+    **dict.fromkeys(("fork_rng", "thread_safe_generator"), "random"),
+    "set_default_tensor_type": "_legacy",
     **dict.fromkeys(
         (
             "atleast_1d",

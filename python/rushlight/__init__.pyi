@@ -9,13 +9,13 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as random
+from . import signal as signal
 from . import storage as storage
 from . import testing as testing
 from . import utils as utils
 from ._C import *
 from ._C import Tensor as Tensor
 from ._C import _nn as _nn
-from ._functional import fork_rng as fork_rng
 from ._legacy import BFloat16Tensor as BFloat16Tensor
 from ._legacy import BoolTensor as BoolTensor
 from ._legacy import ByteTensor as ByteTensor
@@ -26,6 +26,7 @@ from ._legacy import HalfTensor as HalfTensor
 from ._legacy import IntTensor as IntTensor
 from ._legacy import LongTensor as LongTensor
 from ._legacy import ShortTensor as ShortTensor
+from ._legacy import set_default_tensor_type as set_default_tensor_type
 from ._quantized import quantize_per_tensor as quantize_per_tensor
 from ._settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from ._settings import get_deterministic_debug_mode as get_deterministic_debug_mode
@@ -61,6 +62,7 @@ from ._types import memory_format as memory_format
 from ._types import preserve_format as preserve_format
 from ._types import sparse_coo as sparse_coo
 from ._types import strided as strided
+from .random import fork_rng as fork_rng
 from .storage import TypedStorage as TypedStorage
 
 __version__: str

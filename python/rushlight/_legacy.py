@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from . import _C
 
 
@@ -47,3 +49,19 @@ _NAMES = {
 }
 for _name, _dtype in _NAMES.items():
     globals()[_name] = _TypedConstructor(_name, (), {"dtype": _dtype, "__module__": "torch"})
+
+
+def set_default_tensor_type(t: type | str) -> None:
+    """Deprecated: set_default_dtype() with the dtype of a constructor such as torch.DoubleTensor."""
+    warnings.warn(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
+        "torch.set_default_device() as alternatives.",
+        UserWarning,
+        stacklevel=2,
+    )
+    if isinstance(t, str):
+        t = globals().get(t.removeprefix("torch."))
+    dtype = getattr(t, "dtype", None)
+    if not isinstance(dtype, _C.dtype):
+        raise TypeError("invalid type object")
+    _C.set_default_dtype(dtype)

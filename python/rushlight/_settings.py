@@ -74,18 +74,6 @@ def set_flush_denormal(mode: bool) -> bool:
     return False
 
 
-def set_default_tensor_type(t: type | str) -> None:
-    """Sets the default dtype to that of a tensor type such as torch.DoubleTensor or its name. TypeError otherwise."""
-    from . import _legacy
-
-    name = t.rpartition(".")[2] if isinstance(t, str) else t.__name__
-    try:
-        dtype = getattr(_legacy, name).dtype
-    except AttributeError:
-        raise TypeError(f"invalid type object: {t!r} is not a tensor type") from None
-    _C.set_default_dtype(dtype)
-
-
 def typename(obj: object, /) -> str:
     """The name of an object's type with its module; of tensors the type's legacy name, 'torch.FloatTensor'."""
     if isinstance(obj, _C.Tensor):

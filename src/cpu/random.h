@@ -56,9 +56,17 @@ void random(void* out, DType dtype, int64_t n, Generator& gen);
 // A permutation of 0 .. n-1. Integers and floats that hold n.
 void randperm(void* out, DType dtype, int64_t n, Generator& gen);
 
+// Successes in count[i] trials of probability prob[i]. float32 and float64; NaN where an argument is NaN.
+void binomial(void* out, DType dtype, int64_t n, const void* count, const void* prob, Generator& gen);
+
 // `samples` category indices for each of `rows` rows of weights, [rows, categories] -> [rows, samples].
-// weights: floating point, >= 0, finite, each row with a positive sum; samples <= categories unless `replacement`.
-void multinomial(int64_t* out, const void* weights, DType dtype, int64_t rows, int64_t categories, int64_t samples,
-                 bool replacement, Generator& gen);
+// Throws Error unless the weights are >= 0, finite, and have a positive sum in each row.
+void check_multinomial(const void* weights, DType dtype, int64_t rows, int64_t categories);
+// With replacement; weights have passed the check.
+void multinomial_replace(int64_t* out, const void* weights, DType dtype, int64_t rows, int64_t categories,
+                         int64_t samples, Generator& gen);
+// Without replacement, samples <= categories: the largest weights / waits, where waits are Exp(1) of the same dtype.
+void multinomial_race(int64_t* out, const void* weights, const void* waits, DType dtype, int64_t rows,
+                      int64_t categories, int64_t samples);
 
 }  // namespace rushlight::cpu

@@ -1,4 +1,4 @@
-// Discrete distributions: trials, integers, permutations, counts and categories. The steps are those of torch.
+// Discrete distributions: trials, integers, permutations. The steps are those of torch.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -126,21 +126,47 @@ double highest_value() {
 }
 
 template <class T>
+constexpr int64_t highest_int() {
+  return std::is_same_v<T, uint64_t> ? INT64_MAX : static_cast<int64_t>(std::numeric_limits<T>::max());
+}
+
+template <class T>
 void check_bounds(const char* what, int64_t value, DType dtype) {
   bool inside;
   if constexpr (std::is_integral_v<T>)
     inside = value >= static_cast<int64_t>(std::numeric_limits<T>::lowest()) &&
-             value <= static_cast<int64_t>(std::numeric_limits<T>::max());
+             value <= highest_int<T>();
   else
     inside = static_cast<double>(value) >= lowest_value<T>() && static_cast<double>(value) <= highest_value<T>();
   check(inside, what, " is out of bounds for ", cpp_type_name(dtype));
+  if constexpr (is_real_float<T>) {
+    constexpr int64_t exact = int64_t{1} << digits<T>;
+    if (value >= -exact && value <= exact) return;
+    Message m;
+    m << what << " is out of bounds [-(2^" << digits<T> << "), 2^" << digits<T>
+      << "]. Due to precision limitations " << cpp_type_name(dtype)
+      << " can support discrete uniform distribution only within this range. This warning will become an error in "
+         "version 1.7 release, please fix the code in advance";
+    warn(m.text);
+  }
+}
+
+// The integer dtypes without arithmetic can be filled, too.
+template <class F>
+void dispatch_random(DType dtype, const char* op, F&& f) {
+  switch (dtype) {
+    case DType::UInt16: return f(uint16_t{});
+    case DType::UInt32: return f(uint32_t{});
+    case DType::UInt64: return f(uint64_t{});
+    default: return dispatch_real_bool(dtype, op, f);
+  }
 }
 
 }  // namespace
 
 RandomRange random_range(DType dtype, int64_t from, std::optional<int64_t> to) {
   RandomRange result{};
-  dispatch_real_bool(dtype, "random_", [&](auto t) {
+  dispatch_random(dtype, "random_", [&](auto t) {
     using T = decltype(t);
     constexpr int64_t max64 = std::numeric_limits<int64_t>::max();
     constexpr int64_t min64 = std::numeric_limits<int64_t>::min();
@@ -176,7 +202,7 @@ RandomRange random_range(DType dtype, int64_t from, std::optional<int64_t> to) {
               low, " > to_inc=", last);
       }
     } else {
-      last = to ? *to - 1 : static_cast<int64_t>(std::numeric_limits<T>::max());
+      last = to ? *to - 1 : highest_int<T>();
     }
     check_bounds<T>("from", low, dtype);
     check_bounds<T>("to - 1", last, dtype);
@@ -187,7 +213,7 @@ RandomRange random_range(DType dtype, int64_t from, std::optional<int64_t> to) {
 
 // A range below 2^28 takes the remainder of one word, a larger one that of two.
 void random_from_to(void* out, DType dtype, int64_t n, RandomRange range, Generator& gen) {
-  dispatch_real_bool(dtype, "random_from_to_kernel_cpu", [&](auto t) {
+  dispatch_random(dtype, "random_from_to_kernel_cpu", [&](auto t) {
     using T = decltype(t);
     std::lock_guard lock(gen.impl().mutex);
     T* data = static_cast<T*>(out);
@@ -235,137 +261,6 @@ void randperm(void* out, DType dtype, int64_t n, Generator& gen) {
         data[i] = data[place];
         data[place] = convert_int<T>(i);
       }
-    }
-  });
-}
-
-// ---------------------------------------------------------------------------------------------------- poisson
-
-namespace {
-
-// Below rate 10: the number of uniforms whose product stays above exp(-rate). From 10 on: the transformed rejection
-// method PTRS, W. Hoermann, "The transformed rejection method for generating Poisson random variables", 1993.
-int64_t poisson_one(double rate, GeneratorImpl& gen) {
-  if (rate == 0) return 0;
-  if (rate < 10) {
-    const double limit = std::exp(-rate);
-    double product = 1.0;
-    for (int64_t count = 0;; ++count) {
-      product *= unit(gen);
-      if (!(product > limit)) return count;
-    }
-  }
-  const double log_rate = std::log(rate);
-  const double b = 0.931 + 2.53 * std::sqrt(rate);
-  const double a = -0.059 + 0.02483 * b;
-  const double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4);
-  const double v_r = 0.9277 - 3.6224 / (b - 2);
-  for (;;) {
-    const double u = unit(gen) - 0.5;
-    const double v = unit(gen);
-    const double us = 0.5 - std::fabs(u);
-    const auto k = convert<int64_t>(std::floor((2 * a / us + b) * u + rate + 0.43));
-    if (us >= 0.07 && v <= v_r) return k;
-    if (k < 0 || (us < 0.013 && v > us)) continue;
-    const double x = static_cast<double>(k);
-    if (std::log(v) + std::log(inverse_alpha) - std::log(a / (us * us) + b) <=
-        -rate + x * log_rate - std::lgamma(x + 1))
-      return k;
-  }
-}
-
-}  // namespace
-
-void poisson(void* out, DType dtype, int64_t n, const void* rate, Generator& gen) {
-  dispatch_float(dtype, "poisson_cpu", [&](auto t) {
-    using T = decltype(t);
-    const T* rates = static_cast<const T*>(rate);
-    const auto as_double = [](T v) {
-      if constexpr (is_reduced<T>) return static_cast<double>(static_cast<float>(v));
-      if constexpr (!is_reduced<T>) return static_cast<double>(v);
-    };
-    // Larger rates have results beyond int64, and the rejection would never end.
-    bool valid = true;
-    for (int64_t i = 0; i < n; ++i) valid &= as_double(rates[i]) >= 0 && as_double(rates[i]) < 9e18;
-    check(valid, "invalid Poisson rate, expected rate to be non-negative");
-    std::lock_guard lock(gen.impl().mutex);
-    T* data = static_cast<T*>(out);
-    for (int64_t i = 0; i < n; ++i) data[i] = convert_int<T>(poisson_one(as_double(rates[i]), gen.impl()));
-  });
-}
-
-// ---------------------------------------------------------------------------------------------------- multinomial
-
-namespace {
-
-// With replacement: inverse of the cumulative sums, which are kept in Real and end with exactly 1.
-template <class T, class Real>
-void multinomial_inverse(int64_t* out, const T* weights, int64_t categories, int64_t samples, Real* sums,
-                         GeneratorImpl& gen) {
-  Real sum = 0;
-  for (int64_t j = 0; j < categories; ++j) sums[j] = sum += static_cast<Real>(weights[j]);
-  for (int64_t j = 0; j < categories; ++j) sums[j] /= sum;
-  sums[categories - 1] = 1;
-  for (int64_t j = 0; j < samples; ++j) out[j] = std::lower_bound(sums, sums + categories, unit(gen)) - sums;
-}
-
-// Without: the largest of weight / Exp(1), an exponential race. Rounded to T in each step, as the tensors in torch are.
-template <class T, class Real>
-void multinomial_race(int64_t* out, const T* weights, int64_t categories, int64_t samples,
-                      std::pair<Real, int64_t>* race, GeneratorImpl& gen) {
-  for (int64_t j = 0; j < categories; ++j) {
-    const T wait = convert<T>(-std::log1p(-unit(gen)));
-    race[j] = {static_cast<Real>(T(static_cast<Real>(weights[j]) / static_cast<Real>(wait))), j};
-  }
-  const auto before = [](const auto& x, const auto& y) {
-    return (std::isnan(x.first) && !std::isnan(y.first)) || x.first > y.first;
-  };
-  const auto end = race + categories;
-  if (samples == 1) {
-    out[0] = std::min_element(race, end, before)->second;  // the first of equals
-    return;
-  }
-  // torch.topk on the CPU: which of equal values win depends on the algorithm.
-  if (samples * 64 <= categories) {
-    std::partial_sort(race, race + samples, end, before);
-  } else {
-    std::nth_element(race, race + samples - 1, end, before);
-    std::sort(race, race + samples - 1, before);
-  }
-  for (int64_t j = 0; j < samples; ++j) out[j] = race[j].second;
-}
-
-}  // namespace
-
-void multinomial(int64_t* out, const void* weights, DType dtype, int64_t rows, int64_t categories, int64_t samples,
-                 bool replacement, Generator& gen) {
-  check(samples > 0, "cannot sample n_sample <= 0 samples");
-  check(replacement || samples <= categories,
-        "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
-  check(categories <= (int64_t{1} << 24), "number of categories cannot exceed 2^24");
-  dispatch_float(dtype, "multinomial", [&](auto t) {
-    using T = decltype(t);
-    using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
-    const T* w = static_cast<const T*>(weights);
-    for (int64_t r = 0; r < rows; ++r) {
-      Real sum = 0;
-      for (int64_t j = 0; j < categories; ++j) {
-        const Real value = static_cast<Real>(w[r * categories + j]);
-        check(value >= 0 && value < std::numeric_limits<Real>::infinity(),
-              "probability tensor contains either `inf`, `nan` or element < 0");
-        sum += value;
-      }
-      check(sum > 0, "invalid multinomial distribution (sum of probabilities <= 0)");
-    }
-    std::lock_guard lock(gen.impl().mutex);
-    if (replacement && samples > 1) {
-      const auto sums = std::make_unique_for_overwrite<Real[]>(static_cast<size_t>(categories));
-      for (int64_t r = 0; r < rows; ++r)
-        multinomial_inverse(out + r * samples, w + r * categories, categories, samples, sums.get(), gen.impl());
-    } else {
-      const auto race = std::make_unique<std::pair<Real, int64_t>[]>(static_cast<size_t>(categories));
-      for (int64_t r = 0; r < rows; ++r)
-        multinomial_race(out + r * samples, w + r * categories, categories, samples, race.get(), gen.impl());
     }
   });
 }

@@ -1,7 +1,9 @@
 // New tensors from sizes and values.
-#include <cmath>
+#include "rushlight/creation.h"
 
-#include "cpu/loop_plan.h"
+#include <algorithm>
+#include <cstring>
+
 #include "layout/layout.h"
 #include "ops/elementwise.h"
 #include "rushlight/memory.h"
@@ -34,6 +36,31 @@ Tensor empty_strided(IntSpan sizes, IntSpan strides, OptDType dtype, Device devi
   return Tensor::adopt(TensorImpl::create(std::move(storage), d, sizes, strides, 0));
 }
 
+Tensor empty_permuted(IntSpan sizes, IntSpan physical_layout, OptDType dtype, Device device) {
+  const int64_t n = static_cast<int64_t>(sizes.size());
+  if (sizes.size() != physical_layout.size())
+    fail(
+        "Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = ", sizes.size(),
+        " is not equal to len(physical_layout) = ", physical_layout.size());
+  uint64_t seen = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t d = physical_layout[i];
+    if (d < 0 || d >= n)
+      fail("Dimension out of range (expected to be between 0 and ", n - 1, ", but got ", d, " at index ", i,
+           ").  NB: negative dims not currently supported; file an issue if you want it.");
+    if (n <= kMaxDims && (seen >> d & 1)) fail("Duplicate dim not allowed");
+    seen |= uint64_t{1} << (d & 63);
+  }
+  layout::checked_numel(sizes, item_size(dtype.value_or(default_dtype())));
+  DimVector strides(n);
+  int64_t step = 1;
+  for (int64_t i = n - 1; i >= 0; --i) {
+    strides[physical_layout[i]] = step;
+    step *= std::max<int64_t>(sizes[physical_layout[i]], 1);
+  }
+  return empty_strided(sizes, strides, dtype, device);
+}
+
 Tensor empty_like(const Tensor& self, OptDType dtype) {
   const DType d = dtype.value_or(self.dtype());
   if (self.is_contiguous()) {
@@ -59,114 +86,6 @@ Tensor full_like(const Tensor& self, const Scalar& value, OptDType dtype) {
 }
 Tensor scalar_tensor(const Scalar& value, OptDType dtype) { return full({}, value, dtype.value_or(default_dtype())); }
 
-namespace {
-
-template <class T, class F>
-void generate(const Tensor& t, F f) {
-  T* out = t.data_ptr<T>();
-  for (int64_t i = 0; i < t.numel(); ++i) out[i] = static_cast<T>(f(i));
-}
-
-// Fills a contiguous tensor of any real dtype with f(i), a double or an int64.
-template <class F>
-Tensor generated(int64_t n, DType dtype, F f) {
-  const Tensor t = empty(DimVector{n}, dtype);
-  switch (dtype) {
-    case DType::UInt8: generate<uint8_t>(t, f); break;
-    case DType::Int8: generate<int8_t>(t, f); break;
-    case DType::Int16: generate<int16_t>(t, f); break;
-    case DType::Int32: generate<int32_t>(t, f); break;
-    case DType::Int64: generate<int64_t>(t, f); break;
-    case DType::Float32: generate<float>(t, f); break;
-    case DType::Float64: generate<double>(t, f); break;
-    default: {
-      const Tensor wide = empty(DimVector{n}, is_integral(dtype, true) ? DType::Int64 : DType::Float64);
-      if (wide.dtype() == DType::Int64)
-        generate<int64_t>(wide, f);
-      else
-        generate<double>(wide, f);
-      cpu::copy_elements(t, wide);
-    }
-  }
-  return t;
-}
-
-}  // namespace
-
-Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDType dtype) {
-  const bool integral = start.is_integral(true) && end.is_integral(true) && step.is_integral(true);
-  const DType d = dtype.value_or(integral ? DType::Int64 : default_dtype());
-  if (start.is_complex() || end.is_complex() || step.is_complex() || is_complex(d))
-    fail<NotImplementedError>("\"arange_cpu\" not implemented for '", is_complex(d) ? d : DType::Complex64, "'");
-  if (d == DType::Bool) fail<NotImplementedError>("\"arange_cpu\" not implemented for 'Bool'");
-  const double a = start.to_double(), b = end.to_double(), s = step.to_double();
-  if (s == 0) fail("step must be nonzero");
-  if (!std::isfinite(a) || !std::isfinite(b)) fail("unsupported range: ", a, " -> ", b);
-  if ((s > 0 && b < a) || (s < 0 && b > a)) fail("upper bound and lower bound inconsistent with step sign");
-  double count;
-  if (integral || d == DType::Int64) {
-    // In integers, so that no size is lost to rounding.
-    for (const Scalar* number : {&start, &end, &step}) number->check_fits(DType::Int64);
-    const __int128 distance = static_cast<__int128>(end.to_int()) - start.to_int();
-    const int64_t st = step.to_int();
-    if (st == 0) fail("step must be nonzero");
-    count = static_cast<double>((distance + st - (st > 0 ? 1 : -1)) / st);
-  } else {
-    count = std::ceil((b - a) / s);
-  }
-  if (!(count >= 0 && count < 9.2e18)) fail("invalid size, possible overflow?");
-  const int64_t n = static_cast<int64_t>(count);
-  if (is_integral(d, false)) {
-    const uint64_t ia = static_cast<uint64_t>(start.to_int()), is = static_cast<uint64_t>(step.to_int());
-    return generated(n, d, [=](int64_t i) { return static_cast<int64_t>(ia + static_cast<uint64_t>(i) * is); });
-  }
-  if (d == DType::Float32) {
-    // torch accumulates in double for float32.
-    return generated(n, d, [=](int64_t i) { return a + static_cast<double>(i) * s; });
-  }
-  return generated(n, d, [=](int64_t i) { return a + static_cast<double>(i) * s; });
-}
-
-Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType dtype) {
-  if (steps < 0) fail("number of steps must be non-negative");
-  const bool complex = start.is_complex() || end.is_complex();
-  const DType d = dtype.value_or(complex ? to_complex(default_dtype()) : default_dtype());
-  if (is_complex(d)) {
-    const Tensor t = empty(DimVector{steps}, DType::Complex128);
-    const std::complex<double> a = start.to_complex(), b = end.to_complex();
-    const std::complex<double> step = steps > 1 ? (b - a) / static_cast<double>(steps - 1) : 0;
-    for (int64_t i = 0; i < steps; ++i)
-      t.data_ptr<complex128>()[i] =
-          i < steps / 2 ? a + step * static_cast<double>(i) : b - step * static_cast<double>(steps - 1 - i);
-    return to(t, d);
-  }
-  if (complex) fail("linspace(): inferred dtype ComplexFloat can't be safely cast to passed dtype ", d);
-  // From both ends towards the middle, so that the last value is exactly `end`.
-  if (d == DType::Float32) {
-    const float a = static_cast<float>(start.to_double()), b = static_cast<float>(end.to_double());
-    const float step = steps > 1 ? (b - a) / static_cast<float>(steps - 1) : 0;
-    if (steps == 1) return full(DimVector{1}, start, d);
-    return generated(steps, d, [=](int64_t i) {
-      return i < steps / 2 ? a + step * static_cast<float>(i) : b - step * static_cast<float>(steps - 1 - i);
-    });
-  }
-  const double a = start.to_double(), b = end.to_double();
-  const double step = steps > 1 ? (b - a) / static_cast<double>(steps - 1) : 0;
-  if (steps == 1) return full(DimVector{1}, start, d);
-  if (is_integral(d, false)) {
-    // The ends are cut to integers first, the steps between them are not.
-    const double from = static_cast<double>(start.to_int()), to = static_cast<double>(end.to_int());
-    const double part = steps > 1 ? (to - from) / static_cast<double>(steps - 1) : 0;
-    return generated(steps, d, [=](int64_t i) {
-      return static_cast<int64_t>(i < steps / 2 ? from + part * static_cast<double>(i)
-                                                : to - part * static_cast<double>(steps - 1 - i));
-    });
-  }
-  return generated(steps, d, [=](int64_t i) {
-    return i < steps / 2 ? a + step * static_cast<double>(i) : b - step * static_cast<double>(steps - 1 - i);
-  });
-}
-
 Tensor eye(int64_t n, OptInt m, OptDType dtype) {
   if (n < 0) fail("n must be greater or equal to 0, got ", n);
   if (m && *m < 0) fail("m must be greater or equal to 0, got ", *m);
@@ -175,6 +94,76 @@ Tensor eye(int64_t n, OptInt m, OptDType dtype) {
   fill_(diagonal(t), 1);
   return t;
 }
+
+// ---- triangles of indices
+
+namespace {
+
+using Wide = __int128;  // offsets are any int64
+
+// Elements of row i that lie on or below the diagonal `offset`.
+int64_t row_length(int64_t i, int64_t col, Wide offset) {
+  return static_cast<int64_t>(std::clamp<Wide>(i + offset + 1, 0, col));
+}
+
+Wide tril_size(int64_t row, int64_t col, Wide offset) {
+  // Rows before `first` are empty, rows from `full` on are whole.
+  const Wide first = std::clamp<Wide>(-offset, 0, row), full = std::clamp<Wide>(col - 1 - offset, first, row);
+  return (full - first) * (first + full - 1 + 2 * (offset + 1)) / 2 + (row - full) * col;
+}
+
+template <class T>
+void fill_triangle(T* out, int64_t n, int64_t row, int64_t col, Wide offset, bool lower) {
+  T* const columns = out + n;
+  int64_t at = 0;
+  for (int64_t i = 0; i < row && at < n; ++i) {
+    const int64_t below = row_length(i, col, lower ? offset : offset - 1);
+    for (int64_t j = lower ? 0 : below, end = lower ? below : col; j < end; ++j, ++at) {
+      out[at] = static_cast<T>(i);
+      columns[at] = static_cast<T>(j);
+    }
+  }
+}
+
+Tensor triangle(const char* name, int64_t row, int64_t col, Wide offset, DType dtype, Device device, bool lower) {
+  if (row < 0) fail("row must be non-negative, got", row);
+  if (col < 0) fail("col must be non-negative, got", col);
+  if (dtype != DType::Int64 && dtype != DType::Int32)
+    fail<NotImplementedError>("\"", name, "\" not implemented for '", dtype, "'");
+  const Wide n = lower ? tril_size(row, col, offset) : Wide{row} * col - tril_size(row, col, offset - 1);
+  if (n > INT64_MAX) fail(name, ": the number of indices of a ", row, " x ", col, " matrix exceeds int64");
+  const int64_t count = static_cast<int64_t>(n);
+  const Tensor t = empty(DimVector{2, count}, dtype, device);
+  if (dtype == DType::Int64)
+    fill_triangle(t.data_ptr<int64_t>(), count, row, col, offset, lower);
+  else
+    fill_triangle(t.data_ptr<int32_t>(), count, row, col, offset, lower);
+  return t;
+}
+
+}  // namespace
+
+Tensor tril_indices(int64_t row, int64_t col, int64_t offset, DType dtype, Device device) {
+  return triangle("tril_indices", row, col, offset, dtype, device, true);
+}
+Tensor triu_indices(int64_t row, int64_t col, int64_t offset, DType dtype, Device device) {
+  return triangle("triu_indices", row, col, offset, dtype, device, false);
+}
+
+Tensor vander(const Tensor& x, OptInt n, bool increasing) {
+  if (x.dim() != 1) fail("x must be a one-dimensional tensor.");
+  if (n && *n < 0) fail("N must be non-negative.");
+  const int64_t columns = n.value_or(x.numel());
+  const DType dtype = is_integral(x.dtype(), true) ? DType::Int64 : x.dtype();
+  const Tensor powers0 = ones(DimVector{x.numel(), std::min<int64_t>(columns, 1)}, dtype, x.device());
+  if (columns <= 1) return powers0;
+  const Tensor base = expand(unsqueeze(to(x, dtype), 1), DimVector{x.numel(), columns - 1});
+  const Tensor parts[] = {powers0, cumprod(base, 1)};
+  const Tensor powers = cat(parts, 1);
+  return increasing ? powers : flip(powers, DimVector{1});
+}
+
+// ---- memory of others
 
 Tensor from_data(const void* data, IntSpan sizes, DType dtype) {
   const Tensor t = empty(sizes, dtype);
