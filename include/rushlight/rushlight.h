@@ -3,6 +3,7 @@
 
 #include "rushlight/autograd.h"
 #include "rushlight/generator.h"
+#include "rushlight/index.h"
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
 #include "rushlight/tensor.h"
