@@ -38,6 +38,7 @@ Tensor selected(const Tensor& self, int64_t dim, const Tensor& index, const Tens
   if (self.dim() == 0 && index.numel() != 1)
     fail("index_select(): Index to scalar can have only 1 value, got ", index.numel(), " value(s)");
   const int64_t size = size_along(self, dim), n = index.numel();
+  if (size == 0 && n > 0 && self.dim() == 1) fail<IndexError>("index out of range in self");
   if (size == 0 && n > 0) fail("index_select(): self indexing axis dim should be positive");
   const Tensor ix = dense_index(index);
   int64_t bad;

@@ -42,6 +42,7 @@ Tensor repeat_interleave(const Tensor& repeats, OptInt output_size) {
 }
 
 Tensor repeat_interleave(const Tensor& self, const Tensor& repeats, OptInt dim, OptInt output_size) {
+  if (dim && self.dim() == 0) fail<IndexError>("Dimension specified as ", *dim, " but tensor has no dimensions");
   const Tensor x = dim ? self : flatten(self);
   const int64_t d = wrap_dim(dim.value_or(0), x.dim());
   const int64_t size = size_along(x, d);

@@ -93,7 +93,8 @@ Tensor take_along_dim(const Tensor& self, const Tensor& indices, OptInt dim) {
     NoGradGuard no_grad;
     int64_t bad;
     // Like torch, indices outside wrap around, on both sides.
-    if (cpu::find_outside(ix, 0, self.sizes()[d] - 1, &bad)) ix = remainder(ix, self.sizes()[d]);
+    if (layout::checked_numel(index_shape) != 0 && cpu::find_outside(ix, 0, self.sizes()[d] - 1, &bad))
+      ix = remainder(ix, self.sizes()[d]);
     if (!equal(ix.sizes(), index_shape)) ix = expand(ix, index_shape);
   }
   return gather(expand(self, self_shape), d, ix);

@@ -209,7 +209,6 @@ Tensor check_scatter_reduce(Problem& p, const Tensor& self, const Tensor& index,
 // Returns the index as int64 in the shape of the source.
 Tensor check_index_reduce(Problem& p, const Tensor& self, const Tensor& index, const Tensor& source,
                           std::string_view reduce) {
-  p.dim = wrap_dim(p.dim, self.dim());
   if (reduce == "prod")
     p.how = How::Prod;
   else if (reduce == "mean")
@@ -220,6 +219,7 @@ Tensor check_index_reduce(Problem& p, const Tensor& self, const Tensor& index, c
     p.how = How::Min;
   else
     fail("index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got ", reduce, ".");
+  p.dim = wrap_dim(p.dim, self.dim());
   const Tensor ix = check_index_slices("index_reduce_", self, p.dim, index, source);
   scatter_loop(operation_of(p.how), self.dtype());
   check_mean(p.how, "index_reduce", self.dtype());
