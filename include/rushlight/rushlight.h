@@ -4,6 +4,7 @@
 #include "rushlight/autograd.h"
 #include "rushlight/creation.h"
 #include "rushlight/generator.h"
+#include "rushlight/index.h"
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
 #include "rushlight/special.h"

@@ -2,6 +2,7 @@
 
 #include "bindings/python.h"
 #include "ops/elementwise.h"
+#include "rushlight/index.h"
 
 namespace rushlight::python {
 
@@ -368,7 +369,7 @@ void register_elementwise() {
         return Py_NewRef(a.object(3));
       },
       kFunction, "input where condition holds, other elsewhere; all three broadcast.");
-  def("where(Tensor condition)", [](Args& a) { return wrap(unbind(nonzero(a.tensor(0)), 1)); }, kFunction);
+  def("where(Tensor condition)", [](Args& a) { return wrap(where(a.tensor(0))); }, kFunction);
   def(
       "where(Tensor self, Tensor condition, Operand other)",
       [](Args& a) { return wrap(where(a.tensor(1), a.tensor(0), a.operand(2))); }, kMethod);

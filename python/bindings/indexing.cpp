@@ -20,10 +20,14 @@ OptInt slice_bound(PyObject* o) {
   return value;
 }
 
+[[noreturn]] void fail_step(int64_t step) {
+  fail<ValueError>(step == 0 ? "slice step cannot be zero" : "step must be greater than zero");
+}
+
 layout::Geometry apply_slice(const Tensor& t, int64_t dim, PyObject* slice) {
   auto* s = reinterpret_cast<PySliceObject*>(slice);
   const OptInt step = slice_bound(s->step);
-  if (step && *step <= 0) fail<ValueError>("step must be greater than zero");
+  if (step && *step <= 0) fail_step(*step);
   return layout::slice(t, dim, slice_bound(s->start), slice_bound(s->stop), step.value_or(1));
 }
 
@@ -66,11 +70,12 @@ Tensor select_checked(const Tensor& t, int64_t dim, int64_t index) {
 
 bool is_plain_int(PyObject* o) { return PyLong_CheckExact(o) || (PyLong_Check(o) && !PyBool_Check(o)); }
 
-// A list or array of indices as a tensor.
+bool is_mask(const Tensor& t) { return t.dtype() == DType::Bool || t.dtype() == DType::UInt8; }
+
+// A list or array of indices as a tensor: a mask or int64, as torch reads any other numbers.
 Tensor index_tensor(PyObject* o) {
   Tensor t = tensor_from_data(o, {}, false);
-  if (t.numel() == 0 && t.dtype() == DType::Float32) return to(t, DType::Int64);  // []
-  return t;
+  return is_mask(t) ? t : to(t, DType::Int64);
 }
 
 // What an index expression asks for: a view, then index tensors on some dims of it.
@@ -80,13 +85,15 @@ struct Parsed {
   bool advanced = false;
 };
 
-bool is_sequence_of_indices(PyObject* o) {
-  // A list stands for one index tensor, unless it holds slices and the like (an old NumPy form that torch still takes).
+// Whether torch reads this list as a tuple: a short one that holds more than numbers. Others are one index tensor.
+bool is_list_of_indices(PyObject* o) {
   const Py_ssize_t n = PyList_GET_SIZE(o);
   if (n >= 32) return false;
   for (Py_ssize_t i = 0; i < n; ++i) {
     PyObject* item = PyList_GET_ITEM(o, i);
-    if (PySlice_Check(item) || item == Py_Ellipsis || item == Py_None) return true;
+    if (PyLong_Check(item) || PyFloat_Check(item) || PyUnicode_Check(item)) continue;
+    if (is_tensor(item) || PySlice_Check(item) || item == Py_Ellipsis || item == Py_None || PySequence_Check(item))
+      return true;
   }
   return false;
 }
@@ -95,7 +102,7 @@ int64_t dims_taken(PyObject* o) {
   if (o == Py_Ellipsis || o == Py_None || PyBool_Check(o)) return 0;
   if (is_tensor(o)) {
     const Tensor& t = unwrap(o);
-    if (t.dtype() == DType::Bool || t.dtype() == DType::UInt8) return t.dim();
+    if (is_mask(t)) return t.dim();
   }
   return 1;
 }
@@ -116,7 +123,12 @@ Parsed parse(const Tensor& self, PyObject* index) {
   if (PyTuple_Check(index)) {
     items = reinterpret_cast<PyTupleObject*>(index)->ob_item;
     count = PyTuple_GET_SIZE(index);
-  } else if (PyList_Check(index) && is_sequence_of_indices(index)) {
+  } else if (PyList_Check(index) && is_list_of_indices(index)) {
+    warn(
+        "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; "
+        "use "
+        "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
+        "x[torch.tensor(seq)], which will result either in an error or a different result");
     owned.push_back(new Owned(PySequence_Tuple(index)));
     items = reinterpret_cast<PyTupleObject*>(owned.back()->get())->ob_item;
     count = PyTuple_GET_SIZE(owned.back()->get());
@@ -140,6 +152,8 @@ Parsed parse(const Tensor& self, PyObject* index) {
     } else if (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o)) {  // range and the like
       Owned items_of(check_object(PySequence_List(o)));
       owned.push_back(new Owned(wrap(index_tensor(items_of.get()))));
+    } else if (PyUnicode_Check(o) || PyBytes_Check(o)) {
+      fail<TypeError>("new(): invalid data type '", type_name(o), "'");
     } else {
       fail_index(o);
     }
@@ -174,11 +188,11 @@ Parsed parse(const Tensor& self, PyObject* index) {
       p.view = select_checked(p.view, dim, to_int(o));
     } else {
       const Tensor& t = unwrap(o);
-      if (t.dim() == 0 && is_integral(t.dtype(), false)) {
+      if (t.dim() == 0 && is_integral(t.dtype(), false) && !is_mask(t)) {
         p.view = select_checked(p.view, dim, t.item().to_int());
         continue;
       }
-      if (t.dim() == 0 && t.dtype() == DType::Bool) {
+      if (t.dim() == 0 && is_mask(t)) {
         p.view = unsqueeze(p.view, dim);
         p.indices.resize(static_cast<size_t>(dim) + 1);
         p.indices[static_cast<size_t>(dim++)] =
@@ -190,7 +204,7 @@ Parsed parse(const Tensor& self, PyObject* index) {
         fail<IndexError>("tensors used as indices must be long, int, byte or bool tensors");
       p.indices.resize(static_cast<size_t>(dim) + 1);
       p.indices[static_cast<size_t>(dim)] = t;
-      dim += t.dtype() == DType::Bool || t.dtype() == DType::UInt8 ? t.dim() : 1;
+      dim += is_mask(t) ? t.dim() : 1;
       // A mask over k dims takes k places: index() expands it, so the places behind it are filled there.
       p.advanced = true;
     }
@@ -204,8 +218,7 @@ TensorList compact(const Parsed& p) {
   for (size_t i = 0; i < p.indices.size();) {
     result.push_back(p.indices[i]);
     const Tensor& t = p.indices[i];
-    const bool mask = t.defined() && (t.dtype() == DType::Bool || t.dtype() == DType::UInt8);
-    i += mask ? static_cast<size_t>(std::max<int64_t>(t.dim(), 1)) : 1;
+    i += t.defined() && is_mask(t) ? static_cast<size_t>(std::max<int64_t>(t.dim(), 1)) : 1;
   }
   return result;
 }
@@ -252,7 +265,7 @@ PyObject* get_item(PyObject* self, PyObject* index) {
             auto* s = reinterpret_cast<PySliceObject*>(o);
             int64_t first = slice_bound(s->start).value_or(0), last = slice_bound(s->stop).value_or(size);
             const int64_t step = slice_bound(s->step).value_or(1);
-            if (step <= 0) fail<ValueError>("step must be greater than zero");
+            if (step <= 0) fail_step(step);
             if (first < 0) first += size;
             if (last < 0) last += size;
             first = first < 0 ? 0 : first > size ? size : first;
@@ -272,8 +285,7 @@ PyObject* get_item(PyObject* self, PyObject* index) {
     if (is_tensor(index) && unwrap(index).dim() > 0) {
       const Tensor& i = unwrap(index);
       if (is_integral(i.dtype(), true)) {
-        if (i.dim() > t.dim() && (i.dtype() == DType::Bool || i.dtype() == DType::UInt8))
-          fail<IndexError>("too many indices for tensor of dimension ", t.dim());
+        if (i.dim() > t.dim() && is_mask(i)) fail<IndexError>("too many indices for tensor of dimension ", t.dim());
         return wrap(rushlight::index(t, {&i, 1}));
       }
     }
@@ -308,15 +320,15 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
       v = tensor_from_data(value, PyList_Check(value) || PyTuple_Check(value) ? OptDType(t.dtype()) : OptDType(),
                            false);
     }
+    if (p.advanced && v.dtype() != t.dtype() && (v.dim() == 0 || !is_tensor(value))) v = to(v, t.dtype());
+    // Leading dims of size 1 of the value are dropped, as in torch.
+    int64_t lead = 0;
+    while (lead < v.dim() && v.sizes()[lead] == 1) ++lead;
+    if (lead) v = reshape(v, IntSpan(v.sizes()).subspan(static_cast<size_t>(lead)));
     if (!p.advanced) {
-      // Leading dims of size 1 of the value are dropped, as in torch.
-      int64_t lead = 0;
-      while (v.dim() - lead > p.view.dim() && v.sizes()[lead] == 1) ++lead;
-      if (lead) v = view(contiguous(v), IntSpan(v.sizes()).subspan(static_cast<size_t>(lead)));
       copy_(p.view, equal(v.sizes(), p.view.sizes()) ? v : expand(v, p.view.sizes()));
       return 0;
     }
-    if (v.dtype() != t.dtype()) v = v.dim() == 0 || !is_tensor(value) ? to(v, t.dtype()) : v;
     index_put_(p.view, compact(p), v);
     return 0;
   } catch (...) {

@@ -1,25 +1,10 @@
-#include "cpu/index.h"
-
-#include <algorithm>
 #include <cstring>
 
-#include "core/thread_pool.h"
+#include "cpu/index_loops.h"
 
 namespace rushlight::cpu {
 
 namespace {
-
-constexpr int64_t kCheckBlock = 512;         // indices checked at a time, before they are used
-constexpr int64_t kParallelBytes = 1 << 18;  // moves below this stay on the calling thread
-
-struct Bytes16 {
-  uint64_t low, high;
-};
-
-template <class T>
-T& at(char* base, int64_t byte) {
-  return *reinterpret_cast<T*>(base + byte);
-}
 
 // The sign bit of the result is set where an index lies outside; unsigned arithmetic, so that the loop vectorises.
 uint64_t outside_bits(const char* index, int64_t stride, int64_t n, int64_t low, int64_t high) {
@@ -40,27 +25,6 @@ uint64_t outside_bits(const char* index, int64_t stride, int64_t n, int64_t low,
     }
   }
   return bits >> 63;
-}
-
-void check_run(const char* index, int64_t stride, int64_t n, const IndexParams& p) {
-  if (!outside_bits(index, stride, n, 0, p.size - 1)) [[likely]]
-    return;
-  int64_t bad = 0;
-  find_outside(index, stride, n, 0, p.size - 1, &bad);
-  fail("index ", bad, " is out of bounds for dimension ", p.dim, " with size ", p.size);
-}
-
-// A loop that checks its indices where it is asked to, block by block before their use.
-template <void (*Body)(char* const*, const int64_t*, int64_t, const IndexParams&)>
-void checked(char* const* data, const int64_t* s, int64_t n, const void* params) {
-  const IndexParams& p = *static_cast<const IndexParams*>(params);
-  if (!p.check) return Body(data, s, n, p);
-  for (int64_t done = 0; done < n; done += kCheckBlock) {
-    const int64_t m = std::min(kCheckBlock, n - done);
-    char* const block[3] = {data[0] + done * s[0], data[1] + done * s[1], data[2] + done * s[2]};
-    check_run(block[2], s[2], m, p);
-    Body(block, s, m, p);
-  }
 }
 
 template <class T>
@@ -84,21 +48,6 @@ void take_run(char* const* data, const int64_t* s, int64_t n, const IndexParams&
   } else {
     for (int64_t i = 0; i < n; ++i) at<T>(out, i * s[0]) = at<T>(src, i * s[1] + at<int64_t>(index, i * s[2]) * stride);
   }
-}
-
-// f(i, index[i]), four at a time: the loads of a group go before its stores.
-template <class T, class F>
-[[gnu::always_inline]] inline void for_indices(const int64_t* index, const T* x, int64_t n, F f) {
-  int64_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    const int64_t i0 = index[i], i1 = index[i + 1], i2 = index[i + 2], i3 = index[i + 3];
-    const T x0 = x[i], x1 = x[i + 1], x2 = x[i + 2], x3 = x[i + 3];
-    f(i0, x0);
-    f(i1, x1);
-    f(i2, x2);
-    f(i3, x3);
-  }
-  for (; i < n; ++i) f(index[i], x[i]);
 }
 
 template <class T>
@@ -129,97 +78,6 @@ void put_run(char* const* data, const int64_t* s, int64_t n, const IndexParams& 
   }
 }
 
-// ---- arithmetic of the accumulating loops
-
-template <class T>
-struct Factor {
-  using Type = T;
-};
-template <>
-struct Factor<float16> {
-  using Type = float;
-};
-template <>
-struct Factor<bfloat16> {
-  using Type = float;
-};
-
-struct Plus {
-  template <class T>
-  static T apply(T a, T b) {
-    if constexpr (std::is_same_v<T, bool>)
-      return a || b;
-    else if constexpr (std::is_integral_v<T>)
-      return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-    else if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>)
-      return T(static_cast<float>(a) + static_cast<float>(b));
-    else
-      return a + b;
-  }
-};
-
-struct Times {
-  template <class T>
-  static T apply(T a, T b) {
-    if constexpr (std::is_same_v<T, bool>)
-      return a && b;
-    else if constexpr (std::is_integral_v<T>)
-      return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-    else if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>)
-      return T(static_cast<float>(a) * static_cast<float>(b));
-    else if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>)
-      return T(a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real());
-    else
-      return a * b;
-  }
-};
-
-template <class T>
-T plus_scaled(T a, T b, typename Factor<T>::Type alpha) {
-  if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>)
-    return T(static_cast<float>(a) + alpha * static_cast<float>(b));
-  else
-    return Plus::apply(a, Times::apply(b, alpha));
-}
-
-template <class Op, class T>
-void combine_run(char* const* data, const int64_t* s, int64_t n, const IndexParams& p) {
-  const int64_t stride = p.stride;
-  char *const dst = data[0], *const src = data[1], *const index = data[2];
-  if (p.alpha) {
-    const auto alpha = *static_cast<const typename Factor<T>::Type*>(p.alpha);
-    for (int64_t i = 0; i < n; ++i) {
-      T& to = at<T>(dst, i * s[0] + at<int64_t>(index, i * s[2]) * stride);
-      to = plus_scaled(to, at<T>(src, i * s[1]), alpha);
-    }
-  } else if (s[0] == 0 && s[1] == sizeof(T) && s[2] == 8) {
-    const T* const x = reinterpret_cast<const T*>(src);
-    const int64_t* const ix = reinterpret_cast<const int64_t*>(index);
-    if (stride == sizeof(T))
-      for_indices(ix, x, n, [=](int64_t k, T value) {
-        T& to = reinterpret_cast<T*>(dst)[k];
-        to = Op::apply(to, value);
-      });
-    else
-      for_indices(ix, x, n, [=](int64_t k, T value) {
-        T& to = at<T>(dst, k * stride);
-        to = Op::apply(to, value);
-      });
-  } else {
-    for (int64_t i = 0; i < n; ++i) {
-      T& to = at<T>(dst, i * s[0] + at<int64_t>(index, i * s[2]) * stride);
-      to = Op::apply(to, at<T>(src, i * s[1]));
-    }
-  }
-}
-
-template <class Op>
-constexpr Loop kCombine[kNumComputeDTypes] = {
-    checked<combine_run<Op, bool>>,    checked<combine_run<Op, uint8_t>>,   checked<combine_run<Op, int8_t>>,
-    checked<combine_run<Op, int16_t>>, checked<combine_run<Op, int32_t>>,   checked<combine_run<Op, int64_t>>,
-    checked<combine_run<Op, float16>>, checked<combine_run<Op, bfloat16>>,  checked<combine_run<Op, float>>,
-    checked<combine_run<Op, double>>,  checked<combine_run<Op, complex64>>, checked<combine_run<Op, complex128>>};
-
 struct Outside {
   int64_t low, high, bad;
   bool found;
@@ -239,54 +97,15 @@ void put_rows(char* dst, const char* src, const int64_t* index, int64_t n, int64
   for (int64_t i = 0; i < n; ++i) at<T>(dst, index[i] * stride) = value;
 }
 
-template <class T>
-void add_rows(char* dst, const char* src, const int64_t* index, int64_t n, int64_t stride, int64_t count,
-              const void* alpha) {
-  if constexpr (!std::is_same_v<T, float16> && !std::is_same_v<T, bfloat16>) {
-    // Long rows are worth a call of the loop made for this processor.
-    const int d = static_cast<int>(DTypeOf<T>::value);
-    const Loop loop = alpha ? elementwise().add_scaled[d] : elementwise().binary[static_cast<int>(BinaryOp::Add)][d];
-    if (count >= 16 && loop) {
-      constexpr int64_t strides[3] = {sizeof(T), sizeof(T), sizeof(T)};
-      for (int64_t i = 0; i < n; ++i) {
-        char* const to = dst + index[i] * stride;
-        char* const data[3] = {to, to, const_cast<char*>(src) + i * count * static_cast<int64_t>(sizeof(T))};
-        loop(data, strides, count, alpha);
-      }
-      return;
-    }
-  }
-  for (int64_t i = 0; i < n; ++i) {
-    T* const to = reinterpret_cast<T*>(dst + index[i] * stride);
-    const T* const x = reinterpret_cast<const T*>(src) + i * count;
-    if (alpha) {
-      const auto factor = *static_cast<const typename Factor<T>::Type*>(alpha);
-#pragma GCC ivdep
-      for (int64_t k = 0; k < count; ++k) to[k] = plus_scaled(to[k], x[k], factor);
-    } else {
-#pragma GCC ivdep
-      for (int64_t k = 0; k < count; ++k) to[k] = Plus::apply(to[k], x[k]);
-    }
-  }
-}
-
-using AddRows = void (*)(char*, const char*, const int64_t*, int64_t, int64_t, int64_t, const void*);
-constexpr AddRows kAddRows[kNumComputeDTypes] = {add_rows<bool>,    add_rows<uint8_t>,   add_rows<int8_t>,
-                                                 add_rows<int16_t>, add_rows<int32_t>,   add_rows<int64_t>,
-                                                 add_rows<float16>, add_rows<bfloat16>,  add_rows<float>,
-                                                 add_rows<double>,  add_rows<complex64>, add_rows<complex128>};
-
-template <class F>
-void split(int64_t begin, int64_t end, int64_t grain, int64_t bytes, F&& f) {
-  if (bytes <= kParallelBytes || end - begin <= grain) {
-    f(begin, end);
-    return;
-  }
-  BlockingRegion region(true);
-  parallel_for(begin, end, grain, f);
-}
-
 }  // namespace
+
+void check_run(const char* index, int64_t stride, int64_t n, const IndexParams& p) {
+  if (!outside_bits(index, stride, n, 0, p.size - 1)) [[likely]]
+    return;
+  int64_t bad = 0;
+  find_outside(index, stride, n, 0, p.size - 1, &bad);
+  fail("index ", bad, " is out of bounds for dimension ", p.dim, " with size ", p.size);
+}
 
 Loop take_loop(int64_t item) {
   constexpr Loop loops[] = {checked<take_run<uint8_t>>, checked<take_run<uint16_t>>, checked<take_run<uint32_t>>,
@@ -298,13 +117,6 @@ Loop put_loop(int64_t item) {
   constexpr Loop loops[] = {checked<put_run<uint8_t>>, checked<put_run<uint16_t>>, checked<put_run<uint32_t>>,
                             checked<put_run<uint64_t>>, checked<put_run<Bytes16>>};
   return loops[size_class(item)];
-}
-
-Loop add_loop(DType d) {
-  return static_cast<int>(d) < kNumComputeDTypes ? kCombine<Plus>[static_cast<int>(d)] : nullptr;
-}
-Loop multiply_loop(DType d) {
-  return static_cast<int>(d) < kNumComputeDTypes ? kCombine<Times>[static_cast<int>(d)] : nullptr;
 }
 
 void run_in_order(Loop loop, const void* params, IntSpan shape, const LoopArg* args, int count) {
@@ -449,30 +261,6 @@ void put_blocks(char* dst, const char* src, const int64_t* index, int64_t outer,
         default:
           for (int64_t i = 0; i < n; ++i)
             std::memcpy(to + index[i] * stride, repeat ? from : from + i * bytes, static_cast<size_t>(bytes));
-      }
-    }
-  });
-}
-
-void add_blocks(DType dtype, char* dst, const char* src, const int64_t* index, int64_t outer, int64_t n, int64_t stride,
-                int64_t dst_outer, int64_t count, const void* alpha) {
-  if (count == 0 || n == 0) return;
-  const int64_t bytes = count * item_size(dtype);
-  const AddRows rows = kAddRows[static_cast<int>(dtype)];
-  const int64_t grain = std::max<int64_t>(kParallelBytes / 2 / bytes / n, 1);
-  split(0, outer, grain, outer * n * bytes, [&](int64_t begin, int64_t end) {
-    for (int64_t o = begin; o < end; ++o) {
-      if (count == 1) {
-        // One element per index: the loop over indices is the inner one.
-        char* const data[3] = {dst + o * dst_outer, const_cast<char*>(src) + o * n * bytes,
-                               reinterpret_cast<char*>(const_cast<int64_t*>(index))};
-        const int64_t strides[3] = {0, bytes, 8};
-        IndexParams p;
-        p.stride = stride;
-        p.alpha = alpha;
-        add_loop(dtype)(data, strides, n, &p);
-      } else {
-        rows(dst + o * dst_outer, src + o * n * bytes, index, n, stride, count, alpha);
       }
     }
   });

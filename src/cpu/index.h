@@ -21,6 +21,8 @@ Loop take_loop(int64_t item_size);  // data: out, self, index. out = self[index]
 Loop put_loop(int64_t item_size);   // data: self, source, index. self[index] = source
 Loop add_loop(DType dtype);         // self[index] += alpha * source; null for dtypes without arithmetic
 Loop multiply_loop(DType dtype);    // self[index] *= source
+Loop maximum_loop(DType dtype);     // self[index] = the larger one or NaN; null for complex numbers
+Loop minimum_loop(DType dtype);
 
 // Row-major over `shape` on the calling thread: what comes later in that order is done later.
 void run_in_order(Loop loop, const void* params, IntSpan shape, const LoopArg* args, int count);

@@ -418,14 +418,28 @@ Tensor index(const Tensor& self, std::span<const Tensor> indices) {
 
 namespace {
 
-Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const Tensor& values, bool accumulate,
+// One element under one mask: torch fills then, and converts the element.
+bool is_mask_fill(std::span<const Tensor> indices, const Tensor& values, bool accumulate) {
+  if (accumulate || values.numel() != 1) return false;
+  int64_t masks = 0;
+  for (const Tensor& t : indices) {
+    if (t.defined() && !is_mask(t)) return false;
+    masks += t.defined();
+  }
+  return masks == 1;
+}
+
+Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const Tensor& source, bool accumulate,
                     bool inplace) {
   check_cpu("index_put_", self);
-  check_cpu("index_put_", values);
+  check_cpu("index_put_", source);
+  Tensor values = source;
+  if (self.dtype() != source.dtype() && is_mask_fill(indices, source, accumulate)) {
+    item(source).check_fits(self.dtype());
+    NoGradGuard no_grad;
+    values = to(source, self.dtype());
+  }
   if (indices.empty()) fail<IndexError>("at least one index must be provided");
-  if (self.dtype() != values.dtype())
-    fail("Index put requires the source and destination dtypes match, got ", self.dtype(), " for the destination and ",
-         values.dtype(), " for the source.");
   if (accumulate && !cpu::add_loop(self.dtype()))
     fail<NotImplementedError>("\"index_put\" not implemented for '", self.dtype(), "'");
   if (inplace) {
@@ -434,11 +448,17 @@ Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const T
     for (const Tensor& t : indices)
       if (t.defined()) check_no_overlap(self, t);
   }
-  const bool record = autograd::needs(self, values);
+  const bool record = autograd::needs(self, source);
   // A number under a mask needs no positions.
   const bool fill = !accumulate && values.numel() == 1 && values.dim() <= 1 && is_full_mask(self, indices);
+  auto check_dtypes = [&] {
+    if (self.dtype() != values.dtype())
+      fail("Index put requires the source and destination dtypes match, got ", self.dtype(),
+           " for the destination and ", values.dtype(), " for the source.");
+  };
   Tensor out;
   if (fill) {
+    check_dtypes();
     warn_uint8(indices[0]);
     if (inplace) autograd::check_inplace(self);
     out = inplace ? self : plain_copy_like(self);
@@ -446,6 +466,7 @@ Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const T
   } else {
     const Tensor target = inplace ? self : plain_copy_like(self);
     Indexing x = plan_index(target, indices);
+    check_dtypes();
     if (!layout::is_expandable_to(values.sizes(), x.shape))
       fail("shape mismatch: value tensor of shape ", values.sizes(),
            " cannot be broadcast to indexing result of shape ", x.shape);
@@ -456,7 +477,7 @@ Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const T
   }
   if (inplace) self.bump_version("index_put_");
   if (record)
-    record_write(inplace, "IndexPutBackward0", out, {&self, &values},
+    record_write(inplace, "IndexPutBackward0", out, {&self, &source},
                  [saved = SavedList(indices), accumulate](Grads& g) {
                    const TensorList list = saved.unpack(g);
                    if (g.needs(0))

@@ -114,6 +114,11 @@ inline DimVector strides_without(const Tensor& t, int64_t dim) {
   return strides;
 }
 
+// What index_add and index_reduce ask of their arguments; dim is not negative. Returns the index as int64, dense; its
+// values are not checked.
+Tensor check_index_slices(const char* operation, const Tensor& self, int64_t dim, const Tensor& index,
+                          const Tensor& source);
+
 // The kernels behind masked_select and index with one full mask: dense or not, any device of the CPU kind.
 Tensor select_by_mask(const Tensor& self, const Tensor& mask, const Tensor* out = nullptr);
 // self = where(mask, value, self), not recorded; value is a number of self's dtype in memory.

@@ -38,6 +38,7 @@ Tensor selected(const Tensor& self, int64_t dim, const Tensor& index, const Tens
   if (self.dim() == 0 && index.numel() != 1)
     fail("index_select(): Index to scalar can have only 1 value, got ", index.numel(), " value(s)");
   const int64_t size = size_along(self, dim), n = index.numel();
+  if (size == 0 && n > 0 && self.dim() == 1) fail<IndexError>("index out of range in self");
   if (size == 0 && n > 0) fail("index_select(): self indexing axis dim should be positive");
   const Tensor ix = dense_index(index);
   int64_t bad;
@@ -128,33 +129,42 @@ void run_slices(const Tensor& self, int64_t dim, const Tensor& index, const Tens
   cpu::run_lanes(how == Slices::Copy ? cpu::put_loop(item) : cpu::add_loop(d), &p, shape, dim, args, 3);
 }
 
-Tensor index_added(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha,
-                   bool inplace) {
-  check_cpu("index_add", self);
-  check_cpu("index_add", index);
-  check_cpu("index_add", source);
-  dim = wrap_dim(dim, self.dim());
+}  // namespace
+
+Tensor check_index_slices(const char* operation, const Tensor& self, int64_t dim, const Tensor& index,
+                          const Tensor& source) {
+  check_cpu(operation, self);
+  check_cpu(operation, index);
+  check_cpu(operation, source);
   if (index.dim() > 1)
-    fail<IndexError>("index_add_(): Index is supposed to be a vector, but got dim: ", index.dim(),
+    fail<IndexError>(operation, "(): Index is supposed to be a vector, but got dim: ", index.dim(),
                      " with type: ", index.dtype(), " and size: ", index.sizes());
   if (!is_index_dtype(index.dtype()))
-    fail("index_add_(): Expected dtype int32/int64 for index but got: ", index.dtype());
+    fail(operation, "(): Expected dtype int32/int64 for index but got: ", index.dtype());
   if (self.dtype() != source.dtype())
-    fail("index_add_(): self (", self.dtype(), ") and source (", source.dtype(), ") must have the same scalar type");
+    fail(operation, "(): self (", self.dtype(), ") and source (", source.dtype(), ") must have the same scalar type");
   if (dim != 0 && dim >= source.dim())
-    fail("index_add_(): Indexing dim ", dim, " is out of bounds of the source tensor with dim ", source.dim());
+    fail(operation, "(): Indexing dim ", dim, " is out of bounds of the source tensor with dim ", source.dim());
   if (index.numel() != size_along(source, dim))
-    fail("index_add_(): Number of indices (", index.numel(), ") should be equal to source.size(dim): (",
+    fail(operation, "(): Number of indices (", index.numel(), ") should be equal to source.size(dim): (",
          size_along(source, dim), "), for dim: ", dim);
   bool same = source.dim() == self.dim();
   for (int64_t d = 0; same && d < self.dim(); ++d) same = d == dim || self.sizes()[d] == source.sizes()[d];
   if (!same)
     fail("source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = ",
          self.sizes(), " source.shape = ", source.sizes());
+  return dense_index(index);
+}
+
+namespace {
+
+Tensor index_added(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha,
+                   bool inplace) {
+  dim = wrap_dim(dim, self.dim());
+  const Tensor ix = check_index_slices("index_add_", self, dim, index, source);
   if (alpha.is_complex() && !is_complex(self.dtype()))
     fail("For non-complex input tensors, argument alpha must not be a complex number.");
   if (!cpu::add_loop(self.dtype())) fail<NotImplementedError>("\"index_add\" not implemented for '", self.dtype(), "'");
-  const Tensor ix = dense_index(index);
   const int64_t size = size_along(self, dim);
   int64_t bad;
   if ((self.numel() != 0 || self.dim() <= 1) && cpu::find_outside(ix, 0, size - 1, &bad)) {
@@ -297,9 +307,14 @@ Tensor index_filled(const Tensor& self, int64_t dim, const Tensor& index, const 
     auto derivative = [saved = SavedTensor(index), dim](Grads& g) {
       const Tensor ix = g.unpack(saved);
       if (g.needs(0)) g[0] = index_fill(g.grad(), dim, ix, 0);
-      // Negative indices are not for index_select.
-      if (g.inputs() > 1 && g.needs(1))
-        g[1] = sum(index_select(g.grad(), dim, remainder(ix, g.grad().dim() ? g.grad().size(dim) : 1)));
+      if (g.inputs() > 1 && g.needs(1)) {
+        // Every slice once, however often it is named.
+        const Tensor& grad = g.grad();
+        DimVector sizes(grad.dim(), 1);
+        if (grad.dim()) sizes[dim] = grad.size(dim);
+        const Tensor filled = index_fill_(zeros(DimVector{size_along(grad, dim)}, DType::Bool), 0, ix, true);
+        g[1] = sum(where(reshape(filled, sizes), grad, 0));
+      }
     };
     if (source)
       record_write(inplace, "IndexFillBackward1", out, {&self, source}, std::move(derivative));

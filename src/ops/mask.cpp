@@ -1,7 +1,9 @@
 // Selection by masks: where, masked_*, nonzero.
+#include <algorithm>
 #include <cstring>
 
 #include "ops/index.h"
+#include "rushlight/index.h"
 
 namespace rushlight {
 
@@ -367,6 +369,21 @@ const Tensor& nonzero_out(const Tensor& out, const Tensor& self) {
   cpu::copy_elements(out, result);
   out.bump_version("nonzero");
   return out;
+}
+
+Tensor nonzero_static(const Tensor& self, int64_t size, int64_t fill_value) {
+  if (size < 0) fail("nonzero_static: 'size' must be an non-negative integer");
+  const Tensor found = nonzero(self);
+  const int64_t n = std::min(size, found.sizes()[0]);
+  NoGradGuard no_grad;
+  const Tensor out = empty(DimVector{size, self.dim()}, DType::Int64);
+  copy_(narrow(out, 0, 0, n), narrow(found, 0, 0, n));
+  fill_(narrow(out, 0, n, size - n), fill_value);
+  return out;
+}
+
+TensorList where(const Tensor& condition) {
+  return unbind(nonzero(condition.dim() ? condition : unsqueeze(condition, 0)), 1);
 }
 
 }  // namespace rushlight

@@ -2,7 +2,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "ops/index.h"
+#include "ops/scatter.h"
+#include "rushlight/index.h"
 
 namespace rushlight {
 
@@ -16,8 +17,8 @@ Tensor gathered(const Tensor& self, int64_t dim, const Tensor& index, const Tens
   check_cpu("gather", self);
   check_cpu("gather", index);
   dim = wrap_dim(dim, self.dim());
-  if (!is_index_dtype(index.dtype())) fail("gather(): Expected dtype int32/int64 for index");
   if (index.numel() != 0) {
+    if (!is_index_dtype(index.dtype())) fail("gather(): Expected dtype int32/int64 for index");
     if (std::max<int64_t>(index.dim(), 1) != std::max<int64_t>(self.dim(), 1))
       fail("Index tensor must have the same number of dimensions as input tensor");
     for (int64_t d = 0; d < index.dim(); ++d)
@@ -60,8 +61,7 @@ Tensor gather(const Tensor& self, int64_t dim, const Tensor& index) {
   if (autograd::needs(self))
     autograd::record("GatherBackward0", out, {&self},
                      [saved = SavedTensor(index), dim, sizes = DimVector(self.sizes())](Grads& g) {
-                       const Tensor zero = zeros(sizes, g.grad().dtype());
-                       g[0] = g.grad().numel() == 0 ? zero : scatter_add_(zero, dim, g.unpack(saved), g.grad());
+                       g[0] = scatter_add(zeros(sizes, g.grad().dtype()), dim, g.unpack(saved), g.grad());
                      });
   return out;
 }
@@ -72,11 +72,35 @@ const Tensor& gather_out(const Tensor& out, const Tensor& self, int64_t dim, con
   return out;
 }
 
+Tensor take_along_dim(const Tensor& self, const Tensor& indices, OptInt dim) {
+  check_cpu("take_along_dim", self);
+  check_cpu("take_along_dim", indices);
+  if (!dim) return gather(flatten(self), 0, flatten(indices));
+  if (self.dim() != indices.dim())
+    fail("torch.take_along_dim(): input and indices should have the same number of dimensions, but got ", self.dim(),
+         " dimensions for input, and ", indices.dim(), " dimensions for indices");
+  if (indices.dtype() != DType::Int64)
+    fail("torch.take_along_dim(): dtype of indices should be Long but got ", indices.dtype());
+  if (self.dim() == 0) fail<IndexError>("Dimension specified as ", *dim, " but tensor has no dimensions");
+  const int64_t d = wrap_dim(*dim, self.dim());
+  DimVector own(self.sizes()), theirs(indices.sizes());
+  own[d] = theirs[d];
+  theirs[d] = self.sizes()[d];
+  const DimVector index_shape = layout::broadcast_shapes(own, indices.sizes());
+  const DimVector self_shape = layout::broadcast_shapes(theirs, self.sizes());
+  Tensor ix = indices;
+  {
+    NoGradGuard no_grad;
+    int64_t bad;
+    // Like torch, indices outside wrap around, on both sides.
+    if (layout::checked_numel(index_shape) != 0 && cpu::find_outside(ix, 0, self.sizes()[d] - 1, &bad))
+      ix = remainder(ix, self.sizes()[d]);
+    if (!equal(ix.sizes(), index_shape)) ix = expand(ix, index_shape);
+  }
+  return gather(expand(self, self_shape), d, ix);
+}
+
 // ---- scatter
-
-namespace {
-
-enum class Reduce { None, Add, Multiply };
 
 void check_scatter(const Tensor& self, int64_t dim, const Tensor& index, const Tensor* source) {
   check_cpu("scatter", self);
@@ -104,14 +128,24 @@ void check_scatter(const Tensor& self, int64_t dim, const Tensor& index, const T
   fail("Expected index ", index.sizes(), " to be no larger than self ", self.sizes(), " apart from dimension ", dim);
 }
 
-// check: raises for the first index outside, with self partly written.
+cpu::Loop scatter_loop(Reduce reduce, DType dtype) {
+  cpu::Loop loop = nullptr;
+  const char* name = "";
+  switch (reduce) {
+    case Reduce::None: return cpu::put_loop(item_size(dtype));
+    case Reduce::Add: loop = cpu::add_loop(dtype), name = "scatter_add"; break;
+    case Reduce::Multiply: loop = cpu::multiply_loop(dtype), name = "reduce_multiply"; break;
+    case Reduce::Maximum: loop = cpu::maximum_loop(dtype), name = "reduce_amax"; break;
+    case Reduce::Minimum: loop = cpu::minimum_loop(dtype), name = "reduce_amin"; break;
+  }
+  if (!loop) fail<NotImplementedError>("\"scatter_gather_tensor_cpu_", name, "\" not implemented for '", dtype, "'");
+  return loop;
+}
+
 void run_scatter(const Tensor& self, int64_t dim, const Tensor& index, const Tensor* source, const Scalar& value,
                  Reduce reduce, bool check) {
   const DType d = self.dtype();
-  const cpu::Loop loop = reduce == Reduce::None  ? cpu::put_loop(self.item_size())
-                         : reduce == Reduce::Add ? cpu::add_loop(d)
-                                                 : cpu::multiply_loop(d);
-  if (!loop) fail<NotImplementedError>("\"scatter\" not implemented for '", d, "'");
+  const cpu::Loop loop = scatter_loop(reduce, d);
   alignas(16) char number[16];
   if (!source) value.store(d, number);
   const IntSpan shape = index.sizes();
@@ -133,13 +167,22 @@ void run_scatter(const Tensor& self, int64_t dim, const Tensor& index, const Ten
   cpu::run_lanes(loop, &p, shape, dim, args, 3);
 }
 
-// The part of `t` that an index of this shape reaches.
 Tensor corner(const Tensor& t, IntSpan shape) {
   Tensor part = t;
   for (int64_t d = 0; d < t.dim(); ++d)
     if (t.sizes()[d] != shape[d]) part = narrow(part, d, 0, shape[d]);
   return part;
 }
+
+Tensor from_corner(const Tensor& part, IntSpan sizes) {
+  if (equal(sizes, part.sizes())) return part;
+  if (sizes.empty() || part.dim() == 0) return reshape(part, sizes);
+  const Tensor whole = zeros(sizes, part.dtype());
+  copy_(corner(whole, part.sizes()), part);
+  return whole;
+}
+
+namespace {
 
 Reduce parse_reduce(std::string_view reduce) {
   if (reduce.empty()) return Reduce::None;
@@ -203,15 +246,7 @@ Tensor scattered(const char* operation, const Tensor& self, int64_t dim, const T
       if (ix.numel() == 0) {
         g[1] = zeros(sizes, g.grad().dtype());
       } else {
-        g[1] = gather(g.grad(), dim, ix);
-        if (!equal(sizes, ix.sizes()) && !sizes.empty() && ix.dim() > 0) {
-          // Elements of the source beyond the index were not used.
-          const Tensor whole = zeros(sizes, g.grad().dtype());
-          copy_(corner(whole, ix.sizes()), g[1]);
-          g[1] = whole;
-        } else if (!equal(sizes, ix.sizes())) {
-          g[1] = reshape(g[1], sizes);
-        }
+        g[1] = from_corner(gather(g.grad(), dim, ix), sizes);
       }
     };
     record_write(inplace, is_add ? "ScatterAddBackward0" : "ScatterBackward0", out, {&self, src},
@@ -350,6 +385,25 @@ Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool a
 const Tensor& put_(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate) {
   put_at(self, index, source, accumulate, true);
   return self;
+}
+
+TensorList unravel_index(const Tensor& indices, IntSpan shape) {
+  check_cpu("unravel_index", indices);
+  if (!is_integral(indices.dtype(), false))
+    fail<TypeError>("expected 'indices' to be integer dtype, but got torch.", name(indices.dtype()));
+  const int64_t n = static_cast<int64_t>(shape.size());
+  for (int64_t size : shape)
+    if (size < 0) fail<ValueError>("'shape' cannot have negative values, but got ", shape);
+  if (n == 0) return {};
+  const Tensor sizes = from_data(shape.data(), IntSpan(&n, 1), DType::Int64);
+  const Tensor strides = empty(IntSpan(&n, 1), DType::Int64);
+  int64_t stride = 1;
+  for (int64_t d = n - 1; d >= 0; --d) {
+    strides.data_ptr<int64_t>()[d] = stride;
+    if (__builtin_mul_overflow(stride, shape[static_cast<size_t>(d)], &stride))
+      fail("unravel_index(): the number of elements of shape ", shape, " overflows");
+  }
+  return unbind(remainder(floor_divide(unsqueeze(indices, -1), strides), sizes), -1);
 }
 
 }  // namespace rushlight
