@@ -58,6 +58,8 @@ NB_MODULE(_C, m) {
     register_elementwise();
     register_shape();
     register_reduce();
+  register_scan();
+  register_statistics();
     register_matmul();
     register_join();
     register_index();

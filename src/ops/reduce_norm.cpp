@@ -40,13 +40,6 @@ struct MomentsSink final : cpu::ReduceSink {
   }
 };
 
-DimVector dim_list(uint64_t set, int64_t ndim) {
-  DimVector dims;
-  for (int64_t d = 0; d < ndim; ++d)
-    if (set >> d & 1) dims.push_back(d);
-  return dims;
-}
-
 // d var / dx = 2 (x - mean) / (n - correction)
 Tensor var_grad(const Tensor& grad, const Tensor& x, uint64_t set, double correction, bool keepdim) {
   const int64_t ndim = x.dim();
