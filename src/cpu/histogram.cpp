@@ -20,6 +20,7 @@ struct Bins {
   const T* edges;
   int64_t bins;
   bool even, exact;
+  DType rounding;
   T low, high;
 
   Bins(const Axis& axis, bool exact)
@@ -27,15 +28,22 @@ struct Bins {
         bins(axis.bins),
         even(axis.even),
         exact(exact),
+        rounding(axis.rounding),
         low(edges[0]),
         high(edges[bins]) {}
+
+  T rounded(T v) const {
+    if (rounding == DType::Float16) return static_cast<T>(static_cast<float>(float16(static_cast<float>(v))));
+    if (rounding == DType::BFloat16) return static_cast<T>(static_cast<float>(bfloat16(static_cast<float>(v))));
+    return v;
+  }
 
   // -1 outside
   int64_t of(T x) const {
     if (!(x >= low && x <= high)) return -1;
     int64_t at;
     if (even) {
-      const T q = (x - low) * static_cast<T>(bins) / (high - low);
+      const T q = rounded(rounded(rounded(x - low) * rounded(static_cast<T>(bins))) / rounded(high - low));
       at = q >= 0 && q < static_cast<T>(bins) ? static_cast<int64_t>(q) : q > 0 ? bins : 0;
       if (exact) {
         const T* const first = edges + std::max<int64_t>(0, at - 1);

@@ -8,11 +8,12 @@
 namespace rushlight::cpu {
 
 // One dim of a histogram. edges: bins + 1 ascending numbers of the dtype of the elements. even: they are equally far
-// apart, so that the bin can be computed.
+// apart, so that the bin can be computed, each step rounded to `rounding`.
 struct Axis {
   const void* edges;
   int64_t bins;
   bool even;
+  DType rounding;
 };
 
 // Adds the weights (null: 1) of `rows` points of `dims` contiguous coordinates to hist, row-major over the bins;

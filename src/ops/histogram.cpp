@@ -41,7 +41,7 @@ Tensor histc(const Tensor& self, int64_t bins, const Scalar& min, const Scalar& 
   if (!(r.low < r.high)) fail("torch.histc: max must be larger than min");
   const Tensor hist = zeros(IntSpan(&bins, 1), DType::Float64);
   const Tensor edges = as_floats(linspace(r.low, r.high, bins + 1, dtype)), x = as_floats(self);
-  const cpu::Axis axis{edges.data(), bins, true};
+  const cpu::Axis axis{edges.data(), bins, true, dtype};
   cpu::histogram(x.dtype(), x.data(), nullptr, x.numel(), 1, &axis, false, hist.data_ptr<double>(), bins);
   return to(hist, dtype);
 }
@@ -96,7 +96,7 @@ Histogram fill_histogram(const Tensor& self, TensorList edges, bool even, const 
   std::vector<cpu::Axis> axes;
   for (const Tensor& e : edges) {
     kept.push_back(contiguous(e));
-    axes.push_back({kept.back().data(), e.size(0) - 1, even});
+    axes.push_back({kept.back().data(), e.size(0) - 1, even, self.dtype()});
   }
   if (dims)
     cpu::histogram(x.dtype(), x.data(), w.defined() ? w.data() : nullptr, x.numel() / dims, dims, axes.data(), true,
@@ -155,7 +155,7 @@ Histogram histogramdd(const Tensor& self, std::span<const Tensor> bin_edges, con
            "dimension ",
            d);
     check_bins(e.numel() - 1, d);
-    edges.push_back(clone(e, true));
+    edges.push_back(e);
   }
   return fill_histogram(self, std::move(edges), false, weight, density);
 }
@@ -174,7 +174,9 @@ Histogram histogram(const Tensor& self, int64_t bins, std::optional<std::span<co
   return histogramdd(as_column(self), IntSpan(&bins, 1), range, as_weights(weight), density);
 }
 Histogram histogram(const Tensor& self, const Tensor& bin_edges, const Tensor& weight, bool density) {
-  return histogramdd(as_column(self), std::span<const Tensor>(&bin_edges, 1), as_weights(weight), density);
+  Histogram h = histogramdd(as_column(self), std::span<const Tensor>(&bin_edges, 1), as_weights(weight), density);
+  h.bin_edges[0] = clone(detach(bin_edges), true);
+  return h;
 }
 
 // ---- bincount

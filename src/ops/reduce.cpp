@@ -181,7 +181,8 @@ Tensor mean(const Tensor& self, OptSpan dims, bool keepdim, OptDType dtype) {
   const uint64_t set = reduced_dims(dims, self.dim());
   const double count = static_cast<double>(reduced_count(self.sizes(), set));
   const Tensor out = !dims && !keepdim ? empty({}, result) : empty(reduced_shape(self.sizes(), set, keepdim), result);
-  reduce_into(ReduceOp::Sum, "sum_cpu", summand(self, result), set, out, NAN, Finish::Divide, count);
+  reduce_into(ReduceOp::Sum, "sum_cpu", summand(self, result), set, out,
+              is_complex(result) ? Scalar(std::complex<double>(NAN, NAN)) : Scalar(NAN), Finish::Divide, count);
   if (autograd::needs(self)) [[unlikely]]
     autograd::record(dims ? "MeanBackward1" : "MeanBackward0", out, {&self},
                      [sizes = DimVector(self.sizes()), set, keepdim, count](autograd::Grads& g) {

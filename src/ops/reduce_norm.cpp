@@ -213,6 +213,8 @@ Tensor norm_value(const Tensor& x, double p, uint64_t set, bool keepdim) {
     return out;
   }
   if (p == 0) return sum(ne(x, 0), over, keepdim, real);
+  if (!std::isinf(p) && kernel_dtype(x.dtype()) != x.dtype())
+    return to(norm_value(to(x, DType::Float32), p, set, keepdim), real);
   const Tensor a = abs(x);
   if (p == INFINITY) return amax(a, over, keepdim);
   if (p == -INFINITY) return amin(a, over, keepdim);
