@@ -10,4 +10,5 @@
 #include "rushlight/special.h"
 #include "rushlight/shape.h"
 #include "rushlight/random.h"
+#include "rushlight/reduce.h"
 #include "rushlight/tensor.h"

@@ -255,6 +255,8 @@ void register_special();
 void register_dlpack();  // called by bind_numpy
 void register_buffer();  // called by bind_numpy
 void register_windows();
+void register_scan();
+void register_statistics();
 
 PyObject* wrap_node(const Ref<Node>& node);
 

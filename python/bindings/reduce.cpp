@@ -1,4 +1,5 @@
 #include "bindings/python.h"
+#include "rushlight/reduce.h"
 
 namespace rushlight::python {
 
@@ -115,15 +116,28 @@ void define_pair(const std::string& name) {
       kFunction);
 }
 
-double order_of(const Args& a, int i) {
-  PyObject* p = a.object(i);
+// The order of norm(): a number, "fro" or None; matrix norms need their own functions.
+double order_of(Args& a, const DimsArg& dims) {
+  PyObject* p = a.object(1);
   if (!p) return 2;
   if (PyUnicode_Check(p)) {
-    const std::string text = a.text(i);
-    if (text == "fro") return 2;
-    fail("only norms 'fro' and numbers are supported so far, got '", text, "'");
+    const std::string text = a.text(1);
+    const size_t count = dims.present() ? static_cast<size_t>(dims.dims().size()) : 0;
+    if (text == "fro" && count <= 2) return 2;
+    if (dims.present() && count != 2) {
+      std::string list;
+      for (int64_t d : dims.dims()) list += " " + std::to_string(d);
+      fail("linalg.matrix_norm: dim must be a 2-tuple. Got", list);
+    }
+    if (a.tensor(0).dim() < 2) fail("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.");
+    if (text == "nuc") fail<NotImplementedError>("norm(): the nuclear norm is not implemented");
+    fail("linalg.matrix_norm: Order ", text, " not supported.");
   }
-  return to_scalar(p).to_double();
+  if (!is_number(p) && !is_tensor(p))
+    fail<TypeError>("norm(): argument 'p' must be Number or str, not ", type_name(p));
+  const Scalar order = to_scalar(p);
+  if (order.is_complex()) fail("linalg.vector_norm: Expected a non-complex scalar as the order of norm.");
+  return order.to_double();
 }
 
 }  // namespace
@@ -206,28 +220,65 @@ void register_reduce() {
                                 "Standard deviation over dims; correction (1) degrees of freedom are taken off.");
   define_pair<var_mean>("var_mean");
   define_pair<std_mean>("std_mean");
-  def_op(
-      "cumsum(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)",
-      [](const Args& a) { return cumsum(a.tensor(0), a.integer(1), a.dtype(2)); }, kAll, "Running sums along a dim.");
-  def_op(
-      "cumprod(Tensor input, int dim, *, dtype? dtype=None, Tensor? out=None)",
-      [](const Args& a) { return cumprod(a.tensor(0), a.integer(1), a.dtype(2)); }, kAll,
-      "Running products along a dim.");
-  def(
-      "softmax(Tensor input, int dim, dtype? dtype=None)",
-      [](Args& a) { return wrap(softmax(a.tensor(0), a.integer(1), a.dtype(2))); }, kBoth,
-      "exp(x) / sum(exp(x)) along a dim.");
-  def(
-      "log_softmax(Tensor input, int dim, dtype? dtype=None)",
-      [](Args& a) { return wrap(log_softmax(a.tensor(0), a.integer(1), a.dtype(2))); }, kBoth,
-      "log(softmax(x)) along a dim, without overflow.");
-  def(
-      "norm(Tensor input, object? p=None, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
+  def("norm(Tensor input, object? p=\"fro\", int[1]? dim=None, bool keepdim=False, Tensor? out=None, dtype? dtype=None)",
       [](Args& a) {
         const DimsArg dims(a, 2);
-        return wrap(norm(a.tensor(0), order_of(a, 1), dims, a.flag(3), a.dtype(4)));
+        const double p = order_of(a, dims);
+        if (a.has(4)) {
+          norm_out(a.tensor(4), a.tensor(0), p, dims, a.flag(3), a.dtype(5));
+          return given(a, 4);
+        }
+        return wrap(norm(a.tensor(0), p, dims, a.flag(3), a.dtype(5)));
       },
-      kBoth, "p-norm over dims (2: the Euclidean norm).");
+      kFunction, "p-norm over dims (2: the Euclidean norm).");
+  def("norm(Tensor input, object? p=\"fro\", int[1]? dim=None, bool keepdim=False, dtype? dtype=None)",
+      [](Args& a) {
+        const DimsArg dims(a, 2);
+        return wrap(norm(a.tensor(0), order_of(a, dims), dims, a.flag(3), a.dtype(4)));
+      },
+      kMethod, "p-norm over dims (2: the Euclidean norm).");
+  def("nansum(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
+      over_dims<nansum, nansum_out>, kBoth, "Sum over dims of the elements that are not NaN.");
+  def_op(
+      "nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None, Tensor? out=None)",
+      [](const Args& a) {
+        const DimsArg dims(a, 1);
+        return nanmean(a.tensor(0), dims, a.flag(2), a.dtype(3));
+      },
+      kBoth, "Mean over dims of the elements that are not NaN.");
+  def(
+      "count_nonzero(Tensor input, int[*]? dim=None)",
+      [](Args& a) {
+        const DimsArg dims(a, 1);
+        return wrap(count_nonzero(a.tensor(0), dims));
+      },
+      kBoth, "How many elements are not zero, over dims (all where absent); int64.");
+  def(
+      "aminmax(Tensor input, *, int? dim=None, bool keepdim=False, Tensor[]? out=None)",
+      [](Args& a) {
+        static const char* const fields[] = {"min", "max"};
+        if (a.has(3)) {
+          const TensorList out = a.tensors(3);
+          if (out.size() != 2) fail<TypeError>("aminmax(): argument 'out' must be tuple of 2 Tensors");
+          aminmax_out(out[0], out[1], a.tensor(0), a.integer_or_none(1), a.flag(2));
+          return make_return("aminmax", fields, out.data(), 2);
+        }
+        const auto [low, high] = aminmax(a.tensor(0), a.integer_or_none(1), a.flag(2));
+        const Tensor results[2] = {low, high};
+        return make_return("aminmax", fields, results, 2);
+      },
+      kBoth, "The smallest and the largest element, of all or along dim: the named tuple (min, max).");
+  def(
+      "logsumexp(Tensor input, int[1] dim, bool keepdim=False, *, Tensor? out=None)",
+      [](Args& a) {
+        const DimVector dims = a.ints(1);
+        if (a.has(3)) {
+          logsumexp_out(a.tensor(3), a.tensor(0), dims, a.flag(2));
+          return given(a, 3);
+        }
+        return wrap(logsumexp(a.tensor(0), dims, a.flag(2)));
+      },
+      kBoth, "log(sum(exp(x))) over dims, without overflow.");
 }
 
 }  // namespace rushlight::python

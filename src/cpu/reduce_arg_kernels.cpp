@@ -158,25 +158,13 @@ void fill(ReduceTable& t, DType dtype) {
       arg_rows<Largest, T>, arg_cols<Largest, T>, arg_combine<Largest, X>, DTypeOf<X>::value, sizeof(X)};
 }
 
-template <class T>
-void fill_all(ReduceTable& t, DType dtype) {
-  fill<true, T>(t, dtype);
-  fill<false, T>(t, dtype);
-}
-
 }  // namespace
 
 void fill_reduce_arg(ReduceTable& t) {
-  fill_all<bool>(t, DType::Bool);
-  fill_all<uint8_t>(t, DType::UInt8);
-  fill_all<int8_t>(t, DType::Int8);
-  fill_all<int16_t>(t, DType::Int16);
-  fill_all<int32_t>(t, DType::Int32);
-  fill_all<int64_t>(t, DType::Int64);
-  fill_all<float16>(t, DType::Float16);
-  fill_all<bfloat16>(t, DType::BFloat16);
-  fill_all<float>(t, DType::Float32);
-  fill_all<double>(t, DType::Float64);
+  for_real_types([&]<class T>(DType dtype) {
+    fill<true, T>(t, dtype);
+    fill<false, T>(t, dtype);
+  });
 }
 
 }  // namespace rushlight::cpu::RL_ISA

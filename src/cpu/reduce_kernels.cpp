@@ -6,15 +6,6 @@
 namespace rushlight::cpu::RL_ISA {
 namespace {
 
-template <class R>
-struct Cx {
-  R re, im;
-  friend RL_INLINE Cx operator*(Cx a, Cx b) { return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re}; }
-};
-template <class T>
-inline constexpr bool kIsComplex = false;
-template <class R>
-inline constexpr bool kIsComplex<Cx<R>> = true;
 template <class T>
 inline constexpr bool kIsFloat = std::is_floating_point_v<ComputeOf<T>>;
 
@@ -87,6 +78,16 @@ struct SumAbsOp : SumOp {
     return reduce_run(x, n, SumAbsRun<X>());
   }
 };
+struct NanSumOp : SumOp {
+  template <class A, class X>
+  RL_INLINE static A map(X x) {
+    return x == x ? x : X(0);
+  }
+  template <class A, class X>
+  RL_INLINE static A run(const X* x, int64_t n) {
+    return reduce_run(x, n, NanSumRun<X>());
+  }
+};
 struct ProdOp {
   static constexpr bool kVectors = false;
   template <class T>
@@ -133,6 +134,10 @@ struct ExtremeOp {
     return extreme_run<Largest>(x, n);
   }
 };
+// An integer as wide as the elements, so that loops that count vectorise.
+template <class X>
+using IntTest = std::conditional_t<sizeof(X) == 2, int16_t, std::conditional_t<sizeof(X) == 4, int32_t, int64_t>>;
+
 template <bool Any>
 struct TestOp {
   static constexpr bool kVectors = false;
@@ -164,10 +169,74 @@ struct TestOp {
     return !Any;
   }
 
- private:
-  // As wide as the elements, so that the loop vectorises.
-  template <class X>
-  using IntTest = std::conditional_t<sizeof(X) == 2, int16_t, std::conditional_t<sizeof(X) == 4, int32_t, int64_t>>;
+};
+struct NonZeroOp {
+  static constexpr bool kVectors = false;
+  template <class T>
+  using Acc = int64_t;
+  template <class A, class X>
+  RL_INLINE static A map(X x) {
+    return x != X(0);
+  }
+  template <class A>
+  RL_INLINE static A merge(A a, A b) {
+    return a + b;
+  }
+  template <class A, class X>
+  RL_INLINE static A run(const X* x, int64_t n) {
+    constexpr int64_t kChunk = 4096, kLanes = 64;
+    A total = 0;
+    int64_t i = 0;
+    if constexpr (sizeof(X) == 1) {
+      // Bytes count up to 255.
+      for (; i + kLanes <= n;) {
+        uint8_t lanes[kLanes] = {};
+        const int64_t end = n - i < 255 * kLanes ? i + (n - i) / kLanes * kLanes : i + 255 * kLanes;
+        for (; i < end; i += kLanes)
+          for (int64_t k = 0; k < kLanes; ++k) lanes[k] = static_cast<uint8_t>(lanes[k] + (x[i + k] != X(0)));
+        int32_t sum = 0;
+        for (int64_t k = 0; k < kLanes; ++k) sum += lanes[k];
+        total += sum;
+      }
+      for (; i < n; ++i) total += x[i] != X(0);
+    } else {
+      for (; i < n; i += kChunk) {
+        const int64_t end = n - i < kChunk ? n : i + kChunk;
+        IntTest<X> count = 0;
+        for (int64_t j = i; j < end; ++j) count = static_cast<IntTest<X>>(count + (x[j] != X(0)));
+        total += count;
+      }
+    }
+    return total;
+  }
+};
+template <class X>
+struct Extremes {
+  X low, high;
+};
+struct MinMaxOp {
+  static constexpr bool kVectors = false;
+  template <class T>
+  using Acc = Extremes<ComputeOf<T>>;
+  template <class A, class X>
+  RL_INLINE static A map(X x) {
+    return {x, x};
+  }
+  template <class A>
+  RL_INLINE static A merge(A a, A b) {
+    return {ExtremeOp<false>::merge(a.low, b.low), ExtremeOp<true>::merge(a.high, b.high)};
+  }
+  template <class A, class X>
+  RL_INLINE static A run(const X* x, int64_t n) {
+    constexpr int64_t kChunk = 2048;  // stays in the nearest cache for the second pass
+    A a{};
+    for (int64_t i = 0; i < n; i += kChunk) {
+      const int64_t m = n - i < kChunk ? n - i : kChunk;
+      const A part = {extreme_run<false>(x + i, m), extreme_run<true>(x + i, m)};
+      a = i ? merge(a, part) : part;
+    }
+    return a;
+  }
 };
 
 // ---- rows
@@ -283,6 +352,17 @@ void cols(const ReduceBlock& b) {
     }
     return;
   }
+  if constexpr (std::is_same_v<Op, MinMaxOp>) {
+    using X = ComputeOf<T>;
+    X low[kReduceColumns], high[kReduceColumns];
+    ReduceBlock half = b;
+    half.acc = reinterpret_cast<char*>(low);
+    cols<ExtremeOp<false>, T>(half);
+    half.acc = reinterpret_cast<char*>(high);
+    cols<ExtremeOp<true>, T>(half);
+    for (int64_t j = 0; j < b.outputs; ++j) acc[j] = {low[j], high[j]};
+    return;
+  }
   A part[kReduceColumns];
   // Few dense columns: several rows are one wide row, folded at the end.
   if (b.outputs <= 64 && b.stride == b.outputs * static_cast<int64_t>(sizeof(T)) && b.n >= 16) {
@@ -328,6 +408,8 @@ constexpr DType acc_dtype() {
     return DType::Complex64;
   else if constexpr (std::is_same_v<A, Cx<double>>)
     return DType::Complex128;
+  else if constexpr (std::is_class_v<A>)
+    return DType::Undefined;
   else
     return DTypeOf<A>::value;
 }
@@ -339,33 +421,24 @@ void fill(ReduceTable& t, ReduceOp op, DType dtype) {
                                                              sizeof(A)};
 }
 
-template <class T>
-void fill_all(ReduceTable& t, DType dtype) {
-  fill<SumOp, T>(t, ReduceOp::Sum, dtype);
-  fill<ProdOp, T>(t, ReduceOp::Prod, dtype);
-  fill<TestOp<true>, T>(t, ReduceOp::Any, dtype);
-  fill<TestOp<false>, T>(t, ReduceOp::All, dtype);
-  fill<ExtremeOp<true>, T>(t, ReduceOp::Max, dtype);
-  fill<ExtremeOp<false>, T>(t, ReduceOp::Min, dtype);
-  if constexpr (kIsFloat<T>) {
-    fill<SumSquaresOp, T>(t, ReduceOp::SumSquares, dtype);
-    fill<SumAbsOp, T>(t, ReduceOp::SumAbs, dtype);
-  }
-}
-
 }  // namespace
 
 void fill_reduce(ReduceTable& t) {
-  fill_all<bool>(t, DType::Bool);
-  fill_all<uint8_t>(t, DType::UInt8);
-  fill_all<int8_t>(t, DType::Int8);
-  fill_all<int16_t>(t, DType::Int16);
-  fill_all<int32_t>(t, DType::Int32);
-  fill_all<int64_t>(t, DType::Int64);
-  fill_all<float16>(t, DType::Float16);
-  fill_all<bfloat16>(t, DType::BFloat16);
-  fill_all<float>(t, DType::Float32);
-  fill_all<double>(t, DType::Float64);
+  for_real_types([&]<class T>(DType dtype) {
+    fill<SumOp, T>(t, ReduceOp::Sum, dtype);
+    fill<ProdOp, T>(t, ReduceOp::Prod, dtype);
+    fill<TestOp<true>, T>(t, ReduceOp::Any, dtype);
+    fill<TestOp<false>, T>(t, ReduceOp::All, dtype);
+    fill<ExtremeOp<true>, T>(t, ReduceOp::Max, dtype);
+    fill<ExtremeOp<false>, T>(t, ReduceOp::Min, dtype);
+    fill<MinMaxOp, T>(t, ReduceOp::MinMax, dtype);
+    fill<NonZeroOp, T>(t, ReduceOp::NonZero, dtype);
+  });
+  for_float_types([&]<class T>(DType dtype) {
+    fill<SumSquaresOp, T>(t, ReduceOp::SumSquares, dtype);
+    fill<SumAbsOp, T>(t, ReduceOp::SumAbs, dtype);
+    fill<NanSumOp, T>(t, ReduceOp::NanSum, dtype);
+  });
   fill<ProdOp, Cx<float>>(t, ReduceOp::Prod, DType::Complex64);
   fill<ProdOp, Cx<double>>(t, ReduceOp::Prod, DType::Complex128);
 }

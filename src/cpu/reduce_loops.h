@@ -12,6 +12,40 @@ namespace rushlight::cpu::RL_ISA {
 template <class T>
 inline constexpr bool kIsHalf = std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>;
 
+// Calls f.template operator()<T>(dtype) for bool, integers and floating point.
+template <class F>
+RL_INLINE void for_real_types(F f) {
+  f.template operator()<bool>(DType::Bool);
+  f.template operator()<uint8_t>(DType::UInt8);
+  f.template operator()<int8_t>(DType::Int8);
+  f.template operator()<int16_t>(DType::Int16);
+  f.template operator()<int32_t>(DType::Int32);
+  f.template operator()<int64_t>(DType::Int64);
+  f.template operator()<float16>(DType::Float16);
+  f.template operator()<bfloat16>(DType::BFloat16);
+  f.template operator()<float>(DType::Float32);
+  f.template operator()<double>(DType::Float64);
+}
+template <class F>
+RL_INLINE void for_float_types(F f) {
+  f.template operator()<float16>(DType::Float16);
+  f.template operator()<bfloat16>(DType::BFloat16);
+  f.template operator()<float>(DType::Float32);
+  f.template operator()<double>(DType::Float64);
+}
+
+// Complex numbers whose products the compiler can vectorise.
+template <class R>
+struct Cx {
+  R re, im;
+  friend RL_INLINE Cx operator+(Cx a, Cx b) { return {a.re + b.re, a.im + b.im}; }
+  friend RL_INLINE Cx operator*(Cx a, Cx b) { return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re}; }
+};
+template <class T>
+inline constexpr bool kIsComplex = false;
+template <class R>
+inline constexpr bool kIsComplex<Cx<R>> = true;
+
 // The type that a T computes in: float for half precision, a byte for bool, else T.
 template <class T>
 using ComputeOf = std::conditional_t<kIsHalf<T>, float, std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>;
@@ -58,6 +92,12 @@ RL_INLINE T fold_lanes(Native a, Merge merge) {
 template <class T, class Merge>
 RL_INLINE T reduce_lanes(Vec<T> a, Merge merge) {
   return fold_lanes<T, RL_VECTOR_BYTES>(a.v, merge);
+}
+
+template <class H>
+RL_INLINE void to_half(H* to, const float* from, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) to[i].bits = H::from_float(from[i]);
 }
 
 // Half precision to float, by instruction where there is one.
@@ -138,6 +178,10 @@ struct SumAbsRun : SumRun<T> {
   RL_INLINE static Vec<T> step(Vec<T> a, Vec<T> x) { return a + abs(x); }
 };
 template <class T>
+struct NanSumRun : SumRun<T> {
+  RL_INLINE static Vec<T> step(Vec<T> a, Vec<T> x) { return a + select(x == x, x, Vec<T>(T(0))); }
+};
+template <class T>
 struct ProdRun {
   RL_INLINE static Vec<T> identity() { return Vec<T>(T(1)); }
   RL_INLINE static T neutral() { return T(1); }
@@ -186,6 +230,11 @@ RL_INLINE T extreme_run(const T* x, int64_t n) {
   return reduce_lanes(better(better(a[0], a[1]), better(a[2], a[3])),
                       [](auto p, auto q)
                           __attribute__((always_inline)) { return Largest ? (p > q ? p : q) : (p < q ? p : q); });
+}
+
+template <class T>
+RL_INLINE T lane_sum(Vec<T> a) {
+  return reduce_lanes(a, [](auto p, auto q) __attribute__((always_inline)) { return p + q; });
 }
 
 }  // namespace rushlight::cpu::RL_ISA

@@ -134,10 +134,7 @@ void fill(ReduceTable& t, DType dtype) {
 }  // namespace
 
 void fill_reduce_moments(ReduceTable& t) {
-  fill<float16>(t, DType::Float16);
-  fill<bfloat16>(t, DType::BFloat16);
-  fill<float>(t, DType::Float32);
-  fill<double>(t, DType::Float64);
+  for_float_types([&]<class T>(DType dtype) { fill<T>(t, dtype); });
 }
 
 }  // namespace rushlight::cpu::RL_ISA

@@ -18,10 +18,13 @@ const ReduceTable& reductions() {
     isa::fill_reduce_arg(t);     \
     isa::fill_reduce_moments(t); \
     isa::fill_softmax(t);        \
+    isa::fill_softmax_grad(t);   \
     isa::fill_scan(t);           \
+    isa::fill_recurrence(t);     \
   } while (0)
     RL_BEST_ISA(RL_FILL)
 #undef RL_FILL
+    fill_scan_complex(t);
     return t;
   }();
   return table;

@@ -1,49 +1,11 @@
-// Running sums and products, compiled once per instruction set.
+// Running sums, products and logsumexp, compiled once per instruction set.
 #include "cpu/reduce_kernels.h"
 #include "cpu/reduce_loops.h"
+#include "cpu/scan_loops.h"
+#include "cpu/vmath.h"
 
 namespace rushlight::cpu::RL_ISA {
 namespace {
-
-template <class R>
-struct Cx {
-  R re, im;
-  friend RL_INLINE Cx operator+(Cx a, Cx b) { return {a.re + b.re, a.im + b.im}; }
-  friend RL_INLINE Cx operator*(Cx a, Cx b) { return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re}; }
-};
-
-template <class T>
-struct Wide {
-  using type = T;
-  static RL_INLINE T load(T x) { return x; }
-  static RL_INLINE T store(T x) { return x; }
-};
-template <>
-struct Wide<float> {
-  using type = double;
-  static RL_INLINE double load(float x) { return x; }
-  static RL_INLINE float store(double x) { return static_cast<float>(x); }
-};
-template <class H>
-struct WideHalf {
-  using type = float;
-  static RL_INLINE float load(H x) { return H::to_float(x.bits); }
-  static RL_INLINE H store(float x) {
-    H h;
-    h.bits = H::from_float(x);
-    return h;
-  }
-};
-template <>
-struct Wide<float16> : WideHalf<float16> {};
-template <>
-struct Wide<bfloat16> : WideHalf<bfloat16> {};
-template <>
-struct Wide<Cx<float>> {
-  using type = Cx<double>;
-  static RL_INLINE Cx<double> load(Cx<float> x) { return {x.re, x.im}; }
-  static RL_INLINE Cx<float> store(Cx<double> x) { return {static_cast<float>(x.re), static_cast<float>(x.im)}; }
-};
 
 template <bool Product, class A>
 RL_INLINE A step(A a, A b) {
@@ -98,6 +60,109 @@ void cols(const ScanBlock& b) {
   }
 }
 
+// ---- logcumsumexp, in double (float for half types)
+// sum is that of exp(x - shift) over the elements so far; a shift of -inf stands for none, +inf and NaN stay.
+template <class A>
+struct RunningLogSum {
+  A shift = -kInfinity<A>, sum = 0;
+};
+
+template <class A>
+RL_INLINE A exp1(A x) {
+  return exp(Vec<A>(x))[0];
+}
+
+template <class A>
+RL_INLINE A log_add(RunningLogSum<A>& s, A x) {
+  if (x == -kInfinity<A>) {
+  } else if (x > s.shift) {
+    s.sum = s.shift == -kInfinity<A> ? A(1) : s.sum * exp1(s.shift - x) + A(1);
+    s.shift = x;
+  } else if (x == s.shift) {  // also for two infinities
+    s.sum += A(1);
+  } else {
+    s.sum += exp1(x - s.shift);
+  }
+  return s.sum == 0 ? -kInfinity<A> : s.shift + log(Vec<A>(s.sum))[0];
+}
+
+inline constexpr int64_t kLogBlock = 256;
+
+// A block of x, already of type A. Where all elements lie close enough below the block's maximum, exp and log run on
+// vectors; each running sum then has its full precision.
+template <class A>
+RL_INLINE void log_block(RunningLogSum<A>& s, A* x, int64_t n) {
+  const A range = sizeof(A) == 8 ? A(600) : A(60);
+  const A high = extreme_run<true>(x, n), low = extreme_run<false>(x, n);
+  const A shift = s.shift > high ? s.shift : high;
+  const bool close = low > shift - range && shift < kInfinity<A> && (s.sum == 0 || s.shift > shift - range);
+  if (!close) {
+    for (int64_t i = 0; i < n; ++i) x[i] = log_add(s, x[i]);
+    return;
+  }
+  A sum = s.sum == 0 ? A(0) : s.sum * exp1(s.shift - shift);
+  map(x, x, n, [shift](Vec<A> v) __attribute__((always_inline)) { return exp(v - Vec<A>(shift)); });
+  for (int64_t i = 0; i < n; ++i) x[i] = sum += x[i];
+  map(x, x, n, [shift](Vec<A> v) __attribute__((always_inline)) { return log(v) + Vec<A>(shift); });
+  s.shift = shift;
+  s.sum = sum;
+}
+
+template <class T>
+void log_rows(const ScanBlock& b) {
+  using W = Wide<T>;
+  using A = typename W::type;
+  A buffer[kLogBlock];
+  for (int64_t r = 0; r < b.rows; ++r) {
+    const T* x = reinterpret_cast<const T*>(b.in) + r * b.n;
+    T* out = reinterpret_cast<T*>(b.out) + r * b.n;
+    RunningLogSum<A> s;
+    for (int64_t i = 0; i < b.n; i += kLogBlock) {
+      const int64_t m = b.n - i < kLogBlock ? b.n - i : kLogBlock;
+      for (int64_t j = 0; j < m; ++j) buffer[j] = W::load(x[i + j]);
+      log_block(s, buffer, m);
+      for (int64_t j = 0; j < m; ++j) out[i + j] = W::store(buffer[j]);
+    }
+  }
+}
+
+template <class T>
+void log_cols(const ScanBlock& b) {
+  using W = Wide<T>;
+  using A = typename W::type;
+  constexpr int64_t kStrip = 256;
+  A shift[kStrip], sum[kStrip], x[kStrip], next[kStrip];
+  for (int64_t first = 0; first < b.rows; first += kStrip) {
+    const int64_t m = b.rows - first < kStrip ? b.rows - first : kStrip;
+    const T* in = reinterpret_cast<const T*>(b.in) + first;
+    T* out = reinterpret_cast<T*>(b.out) + first;
+    for (int64_t j = 0; j < m; ++j) {
+      shift[j] = -kInfinity<A>;
+      sum[j] = 0;
+    }
+    for (int64_t i = 0; i < b.n; ++i) {
+      for (int64_t j = 0; j < m; ++j) x[j] = W::load(in[i * b.stride + j]);
+#pragma GCC ivdep
+      for (int64_t j = 0; j < m; ++j) next[j] = (x[j] > shift[j]) | (x[j] != x[j]) ? x[j] : shift[j];
+      // Equal values, infinities among them, differ by 0.
+      auto factor = [](Vec<A> v, Vec<A> s) __attribute__((always_inline)) {
+        return select(v == s, Vec<A>(A(1)), exp(v - s));
+      };
+      map2(shift, shift, next, m, factor);
+      map2(x, x, next, m, factor);
+#pragma GCC ivdep
+      for (int64_t j = 0; j < m; ++j) {
+        sum[j] = sum[j] * shift[j] + (next[j] == -kInfinity<A> ? A(0) : x[j]);
+        shift[j] = next[j];
+      }
+      map2(x, sum, next, m, [](Vec<A> s, Vec<A> v) __attribute__((always_inline)) {
+        return select(s == Vec<A>(A(0)), v, log(s) + v);
+      });
+      for (int64_t j = 0; j < m; ++j) out[i * b.stride + j] = W::store(x[j]);
+    }
+  }
+}
+
 template <class T>
 void fill(ReduceTable& t, DType dtype) {
   t.cumsum[static_cast<int>(dtype)] = {rows<false, T>, cols<false, T>};
@@ -116,6 +181,9 @@ void fill_scan(ReduceTable& t) {
   fill<bfloat16>(t, DType::BFloat16);
   fill<float>(t, DType::Float32);
   fill<double>(t, DType::Float64);
+  for_float_types([&]<class T>(DType dtype) {
+    t.logcumsumexp[static_cast<int>(dtype)] = {log_rows<T>, log_cols<T>};
+  });
   fill<Cx<float>>(t, DType::Complex64);
   fill<Cx<double>>(t, DType::Complex128);
 }

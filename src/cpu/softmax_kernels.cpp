@@ -6,11 +6,6 @@
 namespace rushlight::cpu::RL_ISA {
 namespace {
 
-template <class T>
-RL_INLINE T lane_sum(Vec<T> a) {
-  return reduce_lanes(a, [](auto p, auto q) __attribute__((always_inline)) { return p + q; });
-}
-
 // The sum of exp(x - shift); Store: out = exp(x - shift).
 template <bool Store, class T>
 RL_INLINE T exp_and_sum(T* out, const T* x, int64_t n, T shift) {
@@ -90,12 +85,6 @@ void softmax_rows(const SoftmaxBlock& b) {
 
 inline constexpr int64_t kBuffer = 512;
 
-template <class H>
-RL_INLINE void to_half(H* to, const float* from, int64_t n) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) to[i].bits = H::from_float(from[i]);
-}
-
 // Half precision goes through a small buffer; exp is taken again instead of keeping a row of floats.
 template <class H>
 void softmax_half_rows(const SoftmaxBlock& b) {
@@ -143,6 +132,20 @@ RL_INLINE const ComputeOf<T>* load_row(ComputeOf<T>* buffer, const T* x, int64_t
   }
 }
 
+// The largest of each column, NaN where there is one; load(i) gives row i.
+template <class X, class Load>
+RL_INLINE void column_maxima(X* largest, int64_t m, int64_t n, Load load) {
+  for (int64_t j = 0; j < m; ++j) largest[j] = -kInfinity<X>;
+  for (int64_t i = 0; i < n; ++i) {
+    const X* x = load(i);
+#pragma GCC ivdep
+    for (int64_t j = 0; j < m; ++j) {
+      const X v = x[j], old = largest[j];
+      largest[j] = (v > old) | (v != v) ? v : old;
+    }
+  }
+}
+
 template <class T>
 void softmax_cols(const SoftmaxBlock& b) {
   using X = ComputeOf<T>;
@@ -153,18 +156,9 @@ void softmax_cols(const SoftmaxBlock& b) {
     const int64_t m = b.rows - first < strip ? b.rows - first : strip;
     const T* in = reinterpret_cast<const T*>(b.in) + first;
     T* out = reinterpret_cast<T*>(b.out) + first;
-    for (int64_t j = 0; j < m; ++j) {
-      largest[j] = -kInfinity<X>;
-      sum[j] = 0;
-    }
-    for (int64_t i = 0; i < b.n; ++i) {
-      const X* x = load_row(row, in + i * b.stride, m);
-#pragma GCC ivdep
-      for (int64_t j = 0; j < m; ++j) {
-        const X v = x[j], old = largest[j];
-        largest[j] = (v > old) | (v != v) ? v : old;
-      }
-    }
+    column_maxima(largest, m, b.n, [&](int64_t i)
+                                       __attribute__((always_inline)) { return load_row(row, in + i * b.stride, m); });
+    for (int64_t j = 0; j < m; ++j) sum[j] = 0;
     auto exponentials = [](X* to, const X* x, const X* shift, int64_t n) __attribute__((always_inline)) {
       map2(to, x, shift, n, [](Vec<X> v, Vec<X> s) __attribute__((always_inline)) { return exp(v - s); });
     };
@@ -204,6 +198,80 @@ void softmax_cols(const SoftmaxBlock& b) {
   }
 }
 
+// ---- logsumexp: blocks of reductions
+// The sum of exp(x - max) as an accumulator that can be joined with others.
+template <class X>
+RL_INLINE X finite_or_zero(X v) {
+  return v - v == 0 ? v : X(0);
+}
+RL_INLINE double exp1(double x) { return exp(Vec<double>(x))[0]; }
+
+RL_INLINE LogSum join(LogSum a, LogSum b) {
+  const double m = (a.max > b.max) | (a.max != a.max) ? a.max : b.max;
+  const double shift = finite_or_zero(m);
+  auto share = [&](LogSum s) __attribute__((always_inline)) {
+    return s.max == -kInfinity<double> ? 0.0 : s.sum * exp1(finite_or_zero(s.max) - shift);
+  };
+  return {m, share(a) + share(b)};
+}
+
+template <class T>
+void logsumexp_rows(const ReduceBlock& b) {
+  using X = ComputeOf<T>;
+  X buffer[kBuffer];
+  LogSum* acc = reinterpret_cast<LogSum*>(b.acc);
+  for (int64_t r = 0; r < b.outputs; ++r) {
+    const char* in = b.in + r * b.output_stride;
+    auto pieces = [&](auto f) __attribute__((always_inline)) {
+      if (!kIsHalf<T> && b.stride == sizeof(T)) return f(reinterpret_cast<const X*>(in), b.n);
+      for (int64_t i = 0; i < b.n; i += kBuffer) {
+        const int64_t m = b.n - i < kBuffer ? b.n - i : kBuffer;
+        f(gather_run<T>(buffer, in + i * b.stride, b.stride, m), m);
+      }
+    };
+    X largest = -kInfinity<X>, sum = 0;
+    pieces([&](const X* x, int64_t m) __attribute__((always_inline)) {
+      const X v = extreme_run<true>(x, m);
+      largest = (v > largest) | (v != v) ? v : largest;
+    });
+    const X shift = finite_or_zero(largest);
+    pieces([&](const X* x, int64_t m)
+               __attribute__((always_inline)) { sum += exp_and_sum<false>(buffer, x, m, shift); });
+    acc[r] = {largest, sum};
+  }
+}
+
+template <class T>
+void logsumexp_cols(const ReduceBlock& b) {
+  if (b.output_stride != sizeof(T)) return logsumexp_rows<T>(b);
+  using X = ComputeOf<T>;
+  X row[kStrip], line[kStrip], largest[kStrip], shift[kStrip], sum[kStrip];
+  LogSum* acc = reinterpret_cast<LogSum*>(b.acc);
+  for (int64_t first = 0; first < b.outputs; first += kStrip) {
+    const int64_t m = b.outputs - first < kStrip ? b.outputs - first : kStrip;
+    auto load = [&](int64_t i) __attribute__((always_inline)) {
+      return load_row(row, reinterpret_cast<const T*>(b.in + i * b.stride) + first, m);
+    };
+    column_maxima(largest, m, b.n, load);
+    for (int64_t j = 0; j < m; ++j) {
+      shift[j] = finite_or_zero(largest[j]);
+      sum[j] = 0;
+    }
+    for (int64_t i = 0; i < b.n; ++i) {
+      map2(line, load(i), shift, m, [](Vec<X> v, Vec<X> s) __attribute__((always_inline)) { return exp(v - s); });
+#pragma GCC ivdep
+      for (int64_t j = 0; j < m; ++j) sum[j] += line[j];
+    }
+    for (int64_t j = 0; j < m; ++j) acc[first + j] = {largest[j], sum[j]};
+  }
+}
+
+void logsumexp_combine(char* acc, const char* other, int64_t*, const int64_t*, int64_t n) {
+  LogSum* a = reinterpret_cast<LogSum*>(acc);
+  const LogSum* o = reinterpret_cast<const LogSum*>(other);
+  for (int64_t j = 0; j < n; ++j) a[j] = join(a[j], o[j]);
+}
+
 }  // namespace
 
 void fill_softmax(ReduceTable& t) {
@@ -216,6 +284,10 @@ void fill_softmax(ReduceTable& t) {
   t.softmax_cols[at(DType::Float64)] = softmax_cols<double>;
   t.softmax_cols[at(DType::Float16)] = softmax_cols<float16>;
   t.softmax_cols[at(DType::BFloat16)] = softmax_cols<bfloat16>;
+  for_float_types([&]<class T>(DType dtype) {
+    t.reduce[static_cast<int>(ReduceOp::LogSumExp)][at(dtype)] = {logsumexp_rows<T>, logsumexp_cols<T>,
+                                                                  logsumexp_combine, DType::Undefined, sizeof(LogSum)};
+  });
 }
 
 }  // namespace rushlight::cpu::RL_ISA

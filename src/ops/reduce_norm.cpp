@@ -40,13 +40,6 @@ struct MomentsSink final : cpu::ReduceSink {
   }
 };
 
-DimVector dim_list(uint64_t set, int64_t ndim) {
-  DimVector dims;
-  for (int64_t d = 0; d < ndim; ++d)
-    if (set >> d & 1) dims.push_back(d);
-  return dims;
-}
-
 // d var / dx = 2 (x - mean) / (n - correction)
 Tensor var_grad(const Tensor& grad, const Tensor& x, uint64_t set, double correction, bool keepdim) {
   const int64_t ndim = x.dim();
@@ -220,6 +213,8 @@ Tensor norm_value(const Tensor& x, double p, uint64_t set, bool keepdim) {
     return out;
   }
   if (p == 0) return sum(ne(x, 0), over, keepdim, real);
+  if (!std::isinf(p) && kernel_dtype(x.dtype()) != x.dtype())
+    return to(norm_value(to(x, DType::Float32), p, set, keepdim), real);
   const Tensor a = abs(x);
   if (p == INFINITY) return amax(a, over, keepdim);
   if (p == -INFINITY) return amin(a, over, keepdim);

@@ -1,6 +1,4 @@
 // The out= forms of reductions and scans.
-#include "cpu/loop_plan.h"
-#include "layout/layout.h"
 #include "ops/reduce.h"
 
 namespace rushlight {
@@ -23,18 +21,6 @@ void check_test_dtype(const char* name, const Tensor& out) {
     fail(name, " only supports bool tensor for result, got: ", out.dtype());
 }
 
-template <class F>
-const Tensor& into(const char* name, const Tensor& out, const Tensor& self, F f) {
-  check_out_grad(name, out, self);
-  NoGradGuard guard;
-  const Tensor result = f();
-  cpu::check_conversion(result.dtype(), out.dtype());
-  layout::check_writable(out);
-  resize_output(out, result.sizes());
-  copy_(out, result);
-  return out;
-}
-
 }  // namespace
 
 void check_out_dtype(DType expected, const Tensor& out) {
@@ -52,32 +38,32 @@ void check_out_grad(const char* operation, const Tensor& out, const Tensor& self
 
 const Tensor& sum_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim, OptDType dtype) {
   if (dtype) check_out_dtype(*dtype, out);
-  return into("sum", out, self, [&] { return sum(self, dims, keepdim, out.dtype()); });
+  return reduce_out("sum", out, self, [&] { return sum(self, dims, keepdim, out.dtype()); });
 }
 const Tensor& mean_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim, OptDType dtype) {
   if (dtype) check_out_dtype(*dtype, out);
   if (is_differentiable(self.dtype())) check_castable(dtype.value_or(self.dtype()), out);
-  return into("mean", out, self, [&] { return mean(self, dims, keepdim, dtype); });
+  return reduce_out("mean", out, self, [&] { return mean(self, dims, keepdim, dtype); });
 }
 const Tensor& prod_out(const Tensor& out, const Tensor& self, OptInt dim, bool keepdim, OptDType dtype) {
   if (dtype) check_out_dtype(*dtype, out);
-  return into("prod", out, self, [&] { return prod(self, dim, keepdim, out.dtype()); });
+  return reduce_out("prod", out, self, [&] { return prod(self, dim, keepdim, out.dtype()); });
 }
 const Tensor& amax_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim) {
   check_same_dtype(self, out);
-  return into("amax", out, self, [&] { return amax(self, dims, keepdim); });
+  return reduce_out("amax", out, self, [&] { return amax(self, dims, keepdim); });
 }
 const Tensor& amin_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim) {
   check_same_dtype(self, out);
-  return into("amin", out, self, [&] { return amin(self, dims, keepdim); });
+  return reduce_out("amin", out, self, [&] { return amin(self, dims, keepdim); });
 }
 const Tensor& max_out(const Tensor& out, const Tensor& self) {
   check_castable(self.dtype(), out);
-  return into("max", out, self, [&] { return max(self); });
+  return reduce_out("max", out, self, [&] { return max(self); });
 }
 const Tensor& min_out(const Tensor& out, const Tensor& self) {
   check_castable(self.dtype(), out);
-  return into("min", out, self, [&] { return min(self); });
+  return reduce_out("min", out, self, [&] { return min(self); });
 }
 
 namespace {
@@ -90,6 +76,8 @@ std::tuple<Tensor, Tensor> extreme_out(const char* name, std::tuple<Tensor, Tens
   check_out_grad(name, values, self);
   NoGradGuard guard;
   const auto [v, i] = f(self, dim, keepdim);
+  layout::check_writable(values);
+  layout::check_writable(indices);
   resize_output(values, v.sizes());
   resize_output(indices, i.sizes());
   copy_(values, v);
@@ -107,37 +95,71 @@ std::tuple<Tensor, Tensor> min_out(const Tensor& values, const Tensor& indices, 
                                    bool keepdim) {
   return extreme_out("min", min, values, indices, self, dim, keepdim);
 }
+std::tuple<Tensor, Tensor> aminmax_out(const Tensor& low, const Tensor& high, const Tensor& self, OptInt dim,
+                                       bool keepdim) {
+  for (const Tensor* out : {&low, &high}) {
+    check_out_dtype(self.dtype(), *out);
+    check_out_grad("aminmax", *out, self);
+    layout::check_writable(*out);
+  }
+  NoGradGuard guard;
+  const auto [l, h] = aminmax(self, dim, keepdim);
+  resize_output(low, l.sizes());
+  resize_output(high, h.sizes());
+  copy_(low, l);
+  copy_(high, h);
+  return {low, high};
+}
 const Tensor& argmax_out(const Tensor& out, const Tensor& self, OptInt dim, bool keepdim) {
   check_out_dtype(DType::Int64, out);
-  return into("argmax", out, self, [&] { return argmax(self, dim, keepdim); });
+  return reduce_out("argmax", out, self, [&] { return argmax(self, dim, keepdim); });
 }
 const Tensor& argmin_out(const Tensor& out, const Tensor& self, OptInt dim, bool keepdim) {
   check_out_dtype(DType::Int64, out);
-  return into("argmin", out, self, [&] { return argmin(self, dim, keepdim); });
+  return reduce_out("argmin", out, self, [&] { return argmin(self, dim, keepdim); });
 }
 const Tensor& any_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim) {
   check_test_dtype("any", out);
-  return into("any", out, self, [&] { return any(self, dims, keepdim); });
+  return reduce_out("any", out, self, [&] { return any(self, dims, keepdim); });
 }
 const Tensor& all_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim) {
   check_test_dtype("all", out);
-  return into("all", out, self, [&] { return all(self, dims, keepdim); });
+  return reduce_out("all", out, self, [&] { return all(self, dims, keepdim); });
 }
 const Tensor& var_out(const Tensor& out, const Tensor& self, OptSpan dims, double correction, bool keepdim) {
   check_castable(to_real(self.dtype()), out);
-  return into("var", out, self, [&] { return var(self, dims, correction, keepdim); });
+  return reduce_out("var", out, self, [&] { return var(self, dims, correction, keepdim); });
 }
 const Tensor& std_out(const Tensor& out, const Tensor& self, OptSpan dims, double correction, bool keepdim) {
   check_castable(to_real(self.dtype()), out);
-  return into("std", out, self, [&] { return std(self, dims, correction, keepdim); });
+  return reduce_out("std", out, self, [&] { return std(self, dims, correction, keepdim); });
 }
 const Tensor& cumsum_out(const Tensor& out, const Tensor& self, int64_t dim, OptDType dtype) {
   if (dtype) check_out_dtype(*dtype, out);
-  return into("cumsum", out, self, [&] { return cumsum(self, dim, out.dtype()); });
+  return reduce_out("cumsum", out, self, [&] { return cumsum(self, dim, out.dtype()); });
 }
 const Tensor& cumprod_out(const Tensor& out, const Tensor& self, int64_t dim, OptDType dtype) {
   if (dtype) check_out_dtype(*dtype, out);
-  return into("cumprod", out, self, [&] { return cumprod(self, dim, out.dtype()); });
+  return reduce_out("cumprod", out, self, [&] { return cumprod(self, dim, out.dtype()); });
+}
+
+const Tensor& nansum_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim, OptDType dtype) {
+  if (dtype && *dtype != out.dtype())
+    fail("nansum: provided dtype must match dtype of result. Got ", scalar_type_name(out.dtype()), " and ",
+         scalar_type_name(*dtype), ".");
+  return reduce_out("nansum", out, self, [&] { return nansum(self, dims, keepdim, out.dtype()); });
+}
+const Tensor& norm_out(const Tensor& out, const Tensor& self, double p, OptSpan dims, bool keepdim, OptDType dtype) {
+  check_out_dtype(to_real(dtype.value_or(self.dtype())), out);
+  return reduce_out("linalg_vector_norm", out, self, [&] { return norm(self, p, dims, keepdim, dtype); });
+}
+const Tensor& softmax_out(const Tensor& out, const Tensor& self, int64_t dim, OptDType dtype) {
+  check_out_dtype(dtype.value_or(self.dtype()), out);
+  return reduce_out("softmax", out, self, [&] { return softmax(self, dim, dtype); });
+}
+const Tensor& log_softmax_out(const Tensor& out, const Tensor& self, int64_t dim, OptDType dtype) {
+  check_out_dtype(dtype.value_or(self.dtype()), out);
+  return reduce_out("log_softmax", out, self, [&] { return log_softmax(self, dim, dtype); });
 }
 
 }  // namespace rushlight

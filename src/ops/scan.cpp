@@ -1,59 +1,36 @@
-#include <algorithm>
-
-#include "core/thread_pool.h"
-#include "cpu/loop_plan.h"
+// Running sums, products and logsumexp along a dim.
 #include "ops/reduce.h"
 
 namespace rushlight {
 
 namespace {
 
-const cpu::ScanKernel& scan_kernel(bool product, DType dtype) {
+enum class Scan : uint8_t { Sum, Product, LogSumExp };
+
+const cpu::ScanKernel& scan_kernel(Scan op, DType dtype) {
+  constexpr const char* names[] = {"cumsum", "cumprod", "logcumsumexp"};
   if (static_cast<int>(dtype) < kNumComputeDTypes) {
     const cpu::ReduceTable& table = cpu::reductions();
-    const cpu::ScanKernel& kernel = (product ? table.cumprod : table.cumsum)[static_cast<int>(dtype)];
+    const cpu::ScanKernel& kernel = (op == Scan::Sum       ? table.cumsum
+                                     : op == Scan::Product ? table.cumprod
+                                                           : table.logcumsumexp)[static_cast<int>(dtype)];
     if (kernel.rows) return kernel;
   }
-  fail<NotImplementedError>("\"", product ? "cumprod" : "cumsum", "_out_cpu\" not implemented for '", dtype, "'");
+  fail<NotImplementedError>("\"", names[static_cast<int>(op)], "_out_cpu\" not implemented for '", dtype, "'");
 }
 
-// x and out are contiguous and of one dtype.
-void run_scan(bool product, const Tensor& x, const Tensor& out, int64_t dim) {
-  const cpu::ScanKernel& kernel = scan_kernel(product, x.dtype());
-  if (x.numel() == 0) return;
-  int64_t outer = 1, inner = 1;
-  for (int64_t d = 0; d < dim; ++d) outer *= x.sizes()[d];
-  for (int64_t d = dim + 1; d < x.dim(); ++d) inner *= x.sizes()[d];
-  const int64_t n = x.dim() ? x.sizes()[dim] : 1, item = x.item_size();
-  const char* const in = x.data();
-  char* const to = out.data();
-  cpu::BlockingRegion region(x.numel() > cpu::kSerialElements);
-  if (inner == 1) {
-    parallel_for(0, outer, std::max<int64_t>(1, 32768 / n), [&](int64_t begin, int64_t end) {
-      kernel.rows({in + begin * n * item, to + begin * n * item, end - begin, n, 1});
-    });
-    return;
-  }
-  const int64_t run = std::min<int64_t>(inner, 512), runs = (inner + run - 1) / run;
-  parallel_for(0, outer * runs, std::max<int64_t>(1, 32768 / (n * run)), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % runs * run, at = (i / runs * n * inner + first) * item;
-      kernel.cols({in + at, to + at, std::min(run, inner - first), n, inner});
-    }
-  });
-}
-
-Tensor scan(bool product, const Tensor& self, int64_t d, DType result) {
-  scan_kernel(product, result);
+Tensor scan(Scan op, const Tensor& self, int64_t d, DType result) {
+  const cpu::ScanKernel& kernel = scan_kernel(op, result);
   NoGradGuard guard;
   const Tensor x = contiguous(self.dtype() == result ? self : to(self, result));
   const Tensor out = empty(self.sizes(), result);
-  run_scan(product, x, out, d);
+  const int64_t item = x.item_size();
+  const char* const in = x.data();
+  char* const to = out.data();
+  for_lines(x, d, op == Scan::LogSumExp ? 8192 : 32768, 512, [&](const Lines& l) {
+    (l.rows ? kernel.rows : kernel.cols)({in + l.at * item, to + l.at * item, l.count, l.n, l.stride});
+  });
   return out;
-}
-
-DType scan_dtype(const Tensor& self, OptDType dtype) {
-  return dtype ? *dtype : is_integral(self.dtype(), true) ? DType::Int64 : self.dtype();
 }
 
 // y[i] = x[i] + ... + x[n-1]
@@ -63,33 +40,65 @@ Tensor reverse_cumsum(const Tensor& x, int64_t d) {
   return flip(cumsum(flip(x, dims), d), dims);
 }
 
+// Moved one place on along d; `fill` comes in front.
+Tensor shifted(const Tensor& x, int64_t d, const Scalar& fill) {
+  DimVector first(x.sizes());
+  first[d] = 1;
+  const Tensor parts[2] = {full(first, fill, x.dtype()), narrow(x, d, 0, x.size(d) - 1)};
+  return cat(parts, d);
+}
+
+// h[i] = b[i] + a[i] * h[i-1], or backwards h[i] = b[i] + a[i+1] * h[i+1]; a[0] is never used. The derivative with
+// respect to b is the same recurrence in the other direction, so this can be differentiated any number of times.
+Tensor recurrence(const Tensor& a, const Tensor& b, int64_t d, bool backwards) {
+  Tensor h;
+  {
+    NoGradGuard guard;
+    const Tensor x = contiguous(a), y = contiguous(b);
+    h = empty(b.sizes(), b.dtype());
+    const cpu::ReduceTable& table = cpu::reductions();
+    const int dtype = static_cast<int>(b.dtype());
+    const int64_t item = b.item_size();
+    const char *const factors = x.data(), *const terms = y.data();
+    char* const out = h.data();
+    for_lines(h, d, 32768, 512, [&](const Lines& l) {
+      const int64_t at = l.at * item;
+      (l.rows ? table.recurrence_rows
+              : table.recurrence_cols)[dtype]({factors + at, terms + at, out + at, l.count, l.n, l.stride, backwards});
+    });
+  }
+  if (autograd::needs(a, b))
+    autograd::record("LinearRecurrenceBackward", h, {&a, &b},
+                     [a = SavedTensor(a), h = SavedTensor::result(h), d, backwards](autograd::Grads& g) {
+                       const Tensor terms = recurrence(conj(g.unpack(a)), g.grad(), d, !backwards);
+                       g[1] = terms;
+                       if (!g.needs(0)) return;
+                       const Tensor values = conj(g.unpack(h));
+                       g[0] = backwards ? mul(shifted(terms, d, 0), values) : mul(terms, shifted(values, d, 0));
+                     });
+  return h;
+}
+
 }  // namespace
 
 Tensor cumsum(const Tensor& self, int64_t dim, OptDType dtype) {
   check_cpu("cumsum", self);
   const int64_t d = wrap_dim(dim, self.dim());
-  const DType result = scan_dtype(self, dtype);
-  const Tensor out = scan(false, self, d, result);
+  const DType result = sum_dtype(self, dtype);
+  const Tensor out = scan(Scan::Sum, self, d, result);
   if (autograd::needs(self) && is_differentiable(result))
     autograd::record("CumsumBackward0", out, {&self}, [d](autograd::Grads& g) { g[0] = reverse_cumsum(g.grad(), d); });
   return out;
 }
 
-// Running products: g[i] is the sum over k >= i of grad[k] times the product of x[0..k] without x[i].
 namespace {
 
+// grad[k] times the product of x[0..k] without x[i], summed over k >= i: the product y[i-1] of the elements before i
+// times r[i] = grad[i] + x[i+1] * r[i+1]. Nothing is divided, so zeros need no care.
 Tensor cumprod_grad(const Tensor& grad, const Tensor& x, const Tensor& y, int64_t d) {
-  if (x.dim() == 0 || x.numel() == 0) return grad;
-  if (!any(eq(x, 0)).item().to_bool()) return div(reverse_cumsum(mul(grad, conj(y)), d), conj(x));
-  const DimVector from{d}, last{-1};
-  const Tensor rows = movedim(x, from, last), g = movedim(grad, from, last);
-  const int64_t n = rows.size(-1);
-  DimVector square(rows.sizes());
-  square.insert(square.size() - 1, n);
-  const Tensor at = arange(0, n, 1);
-  const Tensor others = masked_fill(expand(unsqueeze(rows, -2), square), eq(at, unsqueeze(at, 1)), 1);
-  const Tensor terms = masked_fill(mul(unsqueeze(g, -2), conj(cumprod(others, -1))), lt(at, unsqueeze(at, 1)), 0);
-  return movedim(sum(terms, last), last, from);
+  if (x.dim() == 0) return grad;
+  if (x.numel() == 0) return mul(grad, x);
+  return mul(conj(shifted(y, d, 1)), recurrence(conj(x), grad, d, true));
 }
 
 }  // namespace
@@ -97,8 +106,8 @@ Tensor cumprod_grad(const Tensor& grad, const Tensor& x, const Tensor& y, int64_
 Tensor cumprod(const Tensor& self, int64_t dim, OptDType dtype) {
   check_cpu("cumprod", self);
   const int64_t d = wrap_dim(dim, self.dim());
-  const DType result = scan_dtype(self, dtype);
-  const Tensor out = scan(true, self, d, result);
+  const DType result = sum_dtype(self, dtype);
+  const Tensor out = scan(Scan::Product, self, d, result);
   if (autograd::needs(self) && is_differentiable(result)) {
     SavedTensor x(self.dtype() == result ? self : to(self, result));
     autograd::record("CumprodBackward0", out, {&self}, [x, y = SavedTensor::result(out), d](autograd::Grads& g) {
@@ -106,6 +115,39 @@ Tensor cumprod(const Tensor& self, int64_t dim, OptDType dtype) {
     });
   }
   return out;
+}
+
+namespace {
+
+// grad[k] * exp(x[i] - y[k]), summed over k >= i: exp(x[i] - y[i]) times r[i] = grad[i] + exp(y[i] - y[i+1]) * r[i+1],
+// whose factors do not exceed 1. -inf contributes nothing.
+Tensor logcumsumexp_grad(const Tensor& grad, const Tensor& x, const Tensor& y, int64_t d) {
+  if (x.numel() == 0 || x.dim() == 0) return mul(grad, exp(sub(x, y)));
+  const Tensor nothing = eq(real(y), -INFINITY);
+  const Tensor before = shifted(y, d, 0);
+  const Tensor falling = exp(masked_fill(sub(before, y), nothing, -INFINITY));
+  const Tensor weight = exp(masked_fill(sub(x, y), nothing, -INFINITY));
+  return mul(conj(weight), recurrence(conj(falling), grad, d, true));
+}
+
+}  // namespace
+
+Tensor logcumsumexp(const Tensor& self, int64_t dim) {
+  check_cpu("logcumsumexp", self);
+  const int64_t d = wrap_dim(dim, self.dim());
+  const Tensor out = scan(Scan::LogSumExp, self, d, self.dtype());
+  if (autograd::needs(self))
+    autograd::record("LogcumsumexpBackward0", out, {&self},
+                     [x = SavedTensor(self), y = SavedTensor::result(out), d](autograd::Grads& g) {
+                       g[0] = logcumsumexp_grad(g.grad(), g.unpack(x), g.unpack(y), d);
+                     });
+  return out;
+}
+
+const Tensor& logcumsumexp_out(const Tensor& out, const Tensor& self, int64_t dim) {
+  if (out.dtype() != self.dtype())
+    fail("expected scalar_type ", scalar_type_name(self.dtype()), " but found ", scalar_type_name(out.dtype()));
+  return reduce_out("logcumsumexp", out, self, [&] { return logcumsumexp(self, dim); });
 }
 
 }  // namespace rushlight

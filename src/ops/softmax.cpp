@@ -1,46 +1,62 @@
-#include <algorithm>
-
-#include "core/thread_pool.h"
-#include "cpu/loop_plan.h"
 #include "ops/reduce.h"
 
 namespace rushlight {
 
 namespace {
 
+// Columns of one call: as many as keep a strip in the cache.
+int64_t widest(const Tensor& t, int64_t dim) {
+  const int64_t n = t.dim() ? std::max<int64_t>(1, t.sizes()[dim]) : 1;
+  return std::max<int64_t>(64, 32768 / n / 64 * 64);
+}
+
 void run_softmax(const Tensor& x, const Tensor& out, int64_t dim, bool log) {
-  if (x.numel() == 0) return;
   const cpu::ReduceTable& table = cpu::reductions();
   const int dtype = static_cast<int>(x.dtype());
-  int64_t outer = 1, inner = 1;
-  for (int64_t d = 0; d < dim; ++d) outer *= x.sizes()[d];
-  for (int64_t d = dim + 1; d < x.dim(); ++d) inner *= x.sizes()[d];
-  const int64_t n = x.dim() ? x.sizes()[dim] : 1, item = x.item_size();
+  const int64_t item = x.item_size();
   const char* const in = x.data();
   char* const to = out.data();
-  cpu::BlockingRegion region(x.numel() > cpu::kSerialElements);
-  if (inner == 1) {
-    parallel_for(0, outer, std::max<int64_t>(1, 16384 / n), [&](int64_t begin, int64_t end) {
-      table.softmax_rows[dtype]({in + begin * n * item, to + begin * n * item, end - begin, n, 1, log});
-    });
-    return;
-  }
-  // Columns, in runs that lie within one outer index.
-  const int64_t run = std::min(inner, std::max<int64_t>(64, 32768 / n / 64 * 64)), runs = (inner + run - 1) / run;
-  parallel_for(0, outer * runs, std::max<int64_t>(1, 16384 / (n * run)), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % runs * run, at = (i / runs * n * inner + first) * item;
-      table.softmax_cols[dtype]({in + at, to + at, std::min(run, inner - first), n, inner, log});
-    }
+  for_lines(x, dim, 16384, widest(x, dim), [&](const Lines& l) {
+    (l.rows ? table.softmax_rows
+            : table.softmax_cols)[dtype]({in + l.at * item, to + l.at * item, l.count, l.n, l.stride, log});
   });
 }
 
-// grad of softmax: y (g - sum(g y)); of log_softmax: g - exp(y) sum(g)
-Tensor softmax_grad(const Tensor& g, const Tensor& y, int64_t dim, bool log) {
-  const IntSpan over(&dim, 1);
-  if (log) return sub(g, mul(exp(y), sum(g, over, true)));
-  const Tensor gy = mul(g, y);
-  return sub(gy, mul(y, sum(gy, over, true)));
+// The gradient of softmax (log: log_softmax) with result y; itself differentiable.
+Tensor softmax_backward(const Tensor& grad, const Tensor& y, int64_t dim, bool log) {
+  Tensor out;
+  {
+    NoGradGuard guard;
+    const Tensor g = contiguous(grad), r = contiguous(y);
+    out = empty(y.sizes(), y.dtype());
+    const cpu::ReduceTable& table = cpu::reductions();
+    const int dtype = static_cast<int>(y.dtype());
+    const int64_t item = y.item_size();
+    const char *const from = g.data(), *const result = r.data();
+    char* const to = out.data();
+    for_lines(out, dim, 16384, widest(out, dim), [&](const Lines& l) {
+      const int64_t at = l.at * item;
+      (l.rows ? table.softmax_grad_rows
+              : table.softmax_grad_cols)[dtype]({from + at, result + at, to + at, l.count, l.n, l.stride, log});
+    });
+  }
+  if (autograd::needs(grad, y))
+    autograd::record(log ? "LogSoftmaxBackwardDataBackward0" : "SoftmaxBackwardDataBackward0", out, {&grad, &y},
+                     [first = SavedTensor(grad), result = SavedTensor(y), dim, log](autograd::Grads& g) {
+                       const IntSpan over(&dim, 1);
+                       const Tensor gg = g.grad(), f = g.unpack(first), r = g.unpack(result);
+                       if (log) {
+                         const Tensor e = exp(r);
+                         if (g.needs(0)) g[0] = sub(gg, sum(mul(gg, e), over, true));
+                         if (g.needs(1)) g[1] = neg(mul(mul(e, sum(f, over, true)), gg));
+                       } else {
+                         if (g.needs(0)) g[0] = softmax_backward(gg, r, dim, false);
+                         if (g.needs(1))
+                           g[1] = sub(mul(gg, sub(f, sum(mul(f, r), over, true))),
+                                      mul(f, sum(mul(gg, r), over, true)));
+                       }
+                     });
+  return out;
 }
 
 Tensor softmax_op(const Tensor& self, int64_t dim, OptDType dtype, bool log) {
@@ -59,7 +75,7 @@ Tensor softmax_op(const Tensor& self, int64_t dim, OptDType dtype, bool log) {
   run_softmax(x, out, d, log);
   if (autograd::needs(self)) {
     auto derivative = [y = SavedTensor::result(out), d, log](autograd::Grads& g) {
-      g[0] = softmax_grad(g.grad(), g.unpack(y), d, log);
+      g[0] = softmax_backward(g.grad(), g.unpack(y), d, log);
     };
     autograd::record(log ? "LogSoftmaxBackward0" : "SoftmaxBackward0", out, {&self}, std::move(derivative));
   }
