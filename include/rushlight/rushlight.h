@@ -5,4 +5,5 @@
 #include "rushlight/generator.h"
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
+#include "rushlight/sort.h"
 #include "rushlight/tensor.h"

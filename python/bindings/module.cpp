@@ -65,6 +65,7 @@ NB_MODULE(_C, m) {
     register_construct();
     register_random();
     register_nn();
+    register_sort();
     register_methods();
     bind_autograd(m);
     install_functions(m.ptr());
