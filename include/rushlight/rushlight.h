@@ -11,4 +11,5 @@
 #include "rushlight/shape.h"
 #include "rushlight/random.h"
 #include "rushlight/reduce.h"
+#include "rushlight/sort.h"
 #include "rushlight/tensor.h"

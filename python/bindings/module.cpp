@@ -72,6 +72,7 @@ NB_MODULE(_C, m) {
     register_random();
     register_nn();
     register_special();
+    register_sort();
     register_methods();
     register_legacy();
     register_windows();

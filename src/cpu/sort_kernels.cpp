@@ -1,0 +1,413 @@
+// Sorting rows by radix and eight rows at once by networks, compiled once per instruction set.
+#include "cpu/sort.h"
+#include "cpu/sort_keys.h"
+
+namespace rushlight::cpu::RL_ISA {
+namespace {
+
+using Word = uint64_t;  // key above position
+
+// ---- words of one row
+
+RL_INLINE void insertion_sort(Word* a, int64_t n) {
+  for (int64_t i = 1; i < n; ++i) {
+    const Word v = a[i];
+    int64_t j = i;
+    for (; j > 0 && a[j - 1] > v; --j) a[j] = a[j - 1];
+    a[j] = v;
+  }
+}
+
+// Runs of 16, then merges without branches. The result lies in the returned one of a, b.
+Word* merge_sort(Word* a, Word* b, int64_t n) {
+  constexpr int64_t kRun = 16;
+  for (int64_t i = 0; i < n; i += kRun) insertion_sort(a + i, n - i < kRun ? n - i : kRun);
+  for (int64_t run = kRun; run < n; run *= 2) {
+    for (int64_t i = 0; i < n; i += 2 * run) {
+      const int64_t middle = i + run < n ? i + run : n, end = i + 2 * run < n ? i + 2 * run : n;
+      int64_t p = i, q = middle, o = i;
+      while (p < middle && q < end) {
+        const Word x = a[p], y = a[q];
+        const bool second = y < x;
+        b[o++] = second ? y : x;
+        q += second;
+        p += !second;
+      }
+      while (p < middle) b[o++] = a[p++];
+      while (q < end) b[o++] = a[q++];
+    }
+    Word* t = a;
+    a = b;
+    b = t;
+  }
+  return a;
+}
+
+template <int Passes, int Width>
+Word* radix_sort(Word* a, Word* b, int64_t n, int shift) {
+  constexpr int64_t kBins = int64_t{1} << Width;
+  uint32_t count[Passes][kBins];
+  __builtin_memset(count, 0, sizeof(count));
+  for (int64_t i = 0; i < n; ++i)
+    for (int p = 0; p < Passes; ++p) ++count[p][a[i] >> (shift + p * Width) & (kBins - 1)];
+  for (int p = 0; p < Passes; ++p) {
+    const int at = shift + p * Width;
+    uint32_t* const c = count[p];
+    if (c[a[0] >> at & (kBins - 1)] == static_cast<uint64_t>(n)) continue;
+    uint32_t before = 0;
+    for (int64_t d = 0; d < kBins; ++d) {
+      const uint32_t here = c[d];
+      c[d] = before;
+      before += here;
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      const Word v = a[i];
+      b[c[v >> at & (kBins - 1)]++] = v;
+    }
+    Word* t = a;
+    a = b;
+    b = t;
+  }
+  return a;
+}
+
+// Sorts words whose keys have `bits` bits above bit 32. The result lies in the returned one of a, b.
+Word* sort_words(Word* a, Word* b, int64_t n, int bits) {
+  if (n <= 24) {
+    insertion_sort(a, n);
+    return a;
+  }
+  if (bits == 0) return a;
+  if (n <= 128) return merge_sort(a, b, n);
+  if (bits <= 8) return radix_sort<1, 8>(a, b, n, 32);
+  if (bits <= 11 && n >= 2048) return radix_sort<1, 11>(a, b, n, 32);
+  if (bits <= 16) return radix_sort<2, 8>(a, b, n, 32);
+  if (n < 4096) return bits <= 24 ? radix_sort<3, 8>(a, b, n, 32) : radix_sort<4, 8>(a, b, n, 32);
+  if (bits <= 22) return radix_sort<2, 11>(a, b, n, 32);
+  return radix_sort<3, 11>(a, b, n, 32);
+}
+
+RL_INLINE int width_of(uint64_t x) { return x ? 64 - __builtin_clzll(x) : 0; }
+
+template <class T>
+RL_INLINE T load(const char* in, int64_t stride, int64_t i) {
+  return *reinterpret_cast<const T*>(in + i * stride);
+}
+
+template <class K>
+struct Range {
+  K low, high;
+  bool special;
+};
+
+template <class T, class Key>
+RL_INLINE Range<Key> range_of(const char* in, int64_t stride, int64_t n, Key flip) {
+  using Q = KeyOf<T>;
+  Key low = Q::key(load<T>(in, 0, 0)) ^ flip, high = low;
+  Key special = 0;
+  auto scan = [&](int64_t step) __attribute__((always_inline)) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T x = load<T>(in, step, i);
+      const Key k = Q::key(x) ^ flip;
+      low = k < low ? k : low;
+      high = k > high ? k : high;
+      special |= static_cast<Key>(Q::is_special(x));
+    }
+  };
+  if (stride == sizeof(T))
+    scan(sizeof(T));
+  else
+    scan(stride);
+  return {low, high, special != 0};
+}
+
+// Runs of words with equal keys are sorted by the low bits of the full keys, which the words have no room for.
+template <class T>
+void refine(const SortRow& r, Word* a, Word* b, int64_t low, int shift) {
+  using Q = KeyOf<T>;
+  const int64_t flip = r.descending ? -1 : 0;
+  const uint64_t mask = (uint64_t{1} << shift) - 1;
+  for (int64_t i = 0; i + 1 < r.n;) {
+    const Word top = a[i] >> 32;
+    int64_t end = i + 1;
+    while (end < r.n && a[end] >> 32 == top) ++end;
+    if (end - i > 1) {
+      for (int64_t j = i; j < end; ++j) {
+        const uint64_t at = a[j] & 0xffffffff;
+        const int64_t key = Q::key(load<T>(r.in, r.in_stride, static_cast<int64_t>(at))) ^ flip;
+        a[j] = ((static_cast<uint64_t>(key) - static_cast<uint64_t>(low)) & mask) << 32 | at;
+      }
+      // No more than 32 bits: the words held the upper 32 of at most 64.
+      const Word* sorted = sort_words(a + i, b, end - i, shift);
+      if (sorted != a + i) __builtin_memcpy(a + i, sorted, static_cast<size_t>(end - i) * sizeof(Word));
+    }
+    i = end;
+  }
+}
+
+template <class T>
+void sort_row(const SortRow& r) {
+  using Q = KeyOf<T>;
+  using Key = typename Q::Key;
+  using UKey = std::make_unsigned_t<Key>;
+  const Key flip = r.descending ? -1 : 0;
+  const Range<Key> range = range_of<T, Key>(r.in, r.in_stride, r.n, flip);
+  const UKey low = static_cast<UKey>(range.low);
+  const int bits = width_of(static_cast<UKey>(static_cast<UKey>(range.high) - low));
+  const int shift = bits > 32 ? bits - 32 : 0;
+  Word* const a = r.scratch;
+  Word* const b = r.scratch + r.n;
+  auto pack = [&](int64_t step) __attribute__((always_inline)) {
+    for (int64_t i = 0; i < r.n; ++i) {
+      const UKey k = static_cast<UKey>(static_cast<UKey>(Q::key(load<T>(r.in, step, i)) ^ flip) - low);
+      a[i] = static_cast<Word>(k >> shift) << 32 | static_cast<Word>(i);
+    }
+  };
+  if (r.in_stride == sizeof(T))
+    pack(sizeof(T));
+  else
+    pack(r.in_stride);
+  Word* sorted = sort_words(a, b, r.n, bits - shift);
+  if (shift) refine<T>(r, sorted, sorted == a ? b : a, range.low, shift);
+  if (r.values) {
+    auto unpack = [&](int64_t step) __attribute__((always_inline)) {
+      for (int64_t i = 0; i < r.count; ++i) {
+        const Key k = static_cast<Key>(static_cast<UKey>(static_cast<UKey>(sorted[i] >> 32) + low));
+        *reinterpret_cast<T*>(r.values + i * step) = Q::value(static_cast<Key>(k ^ flip));
+      }
+    };
+    if (shift || range.special) {
+      for (int64_t i = 0; i < r.count; ++i)
+        *reinterpret_cast<T*>(r.values + i * r.values_stride) =
+            load<T>(r.in, r.in_stride, static_cast<int64_t>(sorted[i] & 0xffffffff));
+    } else if (r.values_stride == sizeof(T)) {
+      unpack(sizeof(T));
+    } else {
+      unpack(r.values_stride);
+    }
+  }
+  if (!r.index) return;
+  if (r.index_stride == 8) {
+    int64_t* const index = reinterpret_cast<int64_t*>(r.index);
+    for (int64_t i = 0; i < r.count; ++i) index[i] = static_cast<int64_t>(sorted[i] & 0xffffffff);
+  } else {
+    for (int64_t i = 0; i < r.count; ++i)
+      *reinterpret_cast<int64_t*>(r.index + i * r.index_stride) = static_cast<int64_t>(sorted[i] & 0xffffffff);
+  }
+}
+
+// ---- eight rows at once: every lane of a vector belongs to one row
+
+typedef int64_t Lanes __attribute__((vector_size(8 * kSortLanes)));
+
+RL_INLINE void exchange(Lanes& a, Lanes& b) {
+#if RL_AVX512
+  // (The forms without a mask make the compiler warn of their undefined operand.)
+  const __m512i x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
+  const Lanes low = reinterpret_cast<Lanes>(_mm512_mask_min_epi64(x, 0xff, x, y));
+  const Lanes high = reinterpret_cast<Lanes>(_mm512_mask_max_epi64(x, 0xff, x, y));
+#else
+  const auto less = a < b;
+  const Lanes low = less ? a : b, high = less ? b : a;
+#endif
+  a = low;
+  b = high;
+}
+
+// Batcher's odd-even merge sort of 16.
+struct Network {
+  int count = 0;
+  uint8_t a[64] = {}, b[64] = {};
+};
+constexpr Network make_network() {
+  Network net;
+  for (int p = 1; p < 16; p *= 2)
+    for (int k = p; k >= 1; k /= 2)
+      for (int j = k % p; j + k < 16; j += 2 * k)
+        for (int i = 0; i < k && i + j + k < 16; ++i)
+          if ((i + j) / (2 * p) == (i + j + k) / (2 * p)) {
+            net.a[net.count] = static_cast<uint8_t>(i + j);
+            net.b[net.count++] = static_cast<uint8_t>(i + j + k);
+          }
+  return net;
+}
+constexpr Network kNetwork = make_network();
+static_assert(kNetwork.count == 63);
+
+template <int I>
+RL_INLINE void run_network(Lanes* r) {
+  if constexpr (I < kNetwork.count) {
+    exchange(r[kNetwork.a[I]], r[kNetwork.b[I]]);
+    run_network<I + 1>(r);
+  }
+}
+
+RL_INLINE void sort_16(Lanes* at) {
+  Lanes r[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) r[i] = at[i];
+  run_network<0>(r);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) at[i] = r[i];
+}
+
+template <int D>
+RL_INLINE void half_clean(Lanes* r) {
+  if constexpr (D > 0) {
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i)
+      if (!(i & D)) exchange(r[i], r[i + D]);
+    half_clean<D / 2>(r);
+  }
+}
+// The last four steps of a bitonic merge.
+RL_INLINE void merge_16(Lanes* at) {
+  Lanes r[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) r[i] = at[i];
+  half_clean<8>(r);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) at[i] = r[i];
+}
+
+// n is a multiple of 16. Merges of sizes beyond n act as if larger elements followed: those would never move.
+void sort_columns(Lanes* a, int64_t n) {
+  for (int64_t i = 0; i < n; i += 16) sort_16(a + i);
+  for (int64_t size = 32; size / 2 < n; size *= 2) {
+    for (int64_t start = 0; start + size / 2 < n; start += size) {
+      Lanes* const s = a + start;
+      const int64_t room = n - start < size ? n - start : size;
+      for (int64_t i = size - room; i < size / 2; ++i) exchange(s[i], s[size - 1 - i]);
+      int64_t d = size / 4;
+      for (; d >= 32; d /= 4) {
+        const int64_t h = d / 2;
+        for (int64_t base = 0; base < room; base += 2 * d)
+          for (int64_t c = base; c < base + h && c + h < room; c += 16) {
+            Lanes* const p = s + c;
+            if (c + d + h < room)
+              for (int64_t i = 0; i < 16; ++i) {
+                Lanes r0 = p[i], r1 = p[i + h], r2 = p[i + d], r3 = p[i + d + h];
+                exchange(r0, r2);
+                exchange(r1, r3);
+                exchange(r0, r1);
+                exchange(r2, r3);
+                p[i] = r0;
+                p[i + h] = r1;
+                p[i + d] = r2;
+                p[i + d + h] = r3;
+              }
+            else
+              for (int64_t i = 0; i < 16; ++i) {
+                if (c + d < room) exchange(p[i], p[i + d]);
+                exchange(p[i], p[i + h]);
+              }
+          }
+      }
+      if (d == 16)
+        for (int64_t base = 0; base + 16 < room; base += 32)
+          for (int64_t i = 0; i < 16; ++i) exchange(s[base + i], s[base + i + 16]);
+      for (int64_t i = 0; i < room; i += 16) merge_16(s + i);
+    }
+  }
+}
+
+template <class T>
+void sort_lanes(const SortLanes& b) {
+  using Q = KeyOf<T>;
+  constexpr int kW = kSortLanes;
+  const int32_t flip = b.descending ? -1 : 0;
+  int64_t* const words = b.scratch;
+  int32_t special[kW] = {};
+  for (int64_t i = 0; i < b.n; ++i) {
+    const T* x = reinterpret_cast<const T*>(b.in + i * b.in_stride);
+    int64_t* const w = words + i * kW;
+    for (int l = 0; l < kW; ++l) {
+      const int32_t k = Q::key(x[l]) ^ flip;
+      w[l] = static_cast<int64_t>(static_cast<uint64_t>(static_cast<int64_t>(k)) << 32) | i;
+      special[l] |= Q::is_special(x[l]);
+    }
+  }
+  const int64_t padded = (b.n + 15) / 16 * 16;
+  for (int64_t i = b.n * kW; i < padded * kW; ++i) words[i] = INT64_MAX;
+  sort_columns(reinterpret_cast<Lanes*>(words), padded);
+  int32_t any = 0;
+  for (int l = 0; l < kW; ++l) any |= special[l];
+  if (b.values && any) {
+    for (int64_t i = 0; i < b.count; ++i)
+      for (int l = 0; l < kW; ++l) {
+        const int64_t at = words[i * kW + l] & 0xffffffff;
+        reinterpret_cast<T*>(b.values + i * b.values_stride)[l] =
+            reinterpret_cast<const T*>(b.in + at * b.in_stride)[l];
+      }
+  } else if (b.values) {
+    for (int64_t i = 0; i < b.count; ++i) {
+      T* const v = reinterpret_cast<T*>(b.values + i * b.values_stride);
+      for (int l = 0; l < kW; ++l) v[l] = Q::value(static_cast<int32_t>(words[i * kW + l] >> 32) ^ flip);
+    }
+  }
+  if (b.index)
+    for (int64_t i = 0; i < b.count; ++i) {
+      int64_t* const o = reinterpret_cast<int64_t*>(b.index + i * b.index_stride);
+      for (int l = 0; l < kW; ++l) o[l] = words[i * kW + l] & 0xffffffff;
+    }
+}
+
+// ---- keys
+
+template <class T>
+void keys(int64_t* out, const char* in, int64_t stride, int64_t n, int64_t flip) {
+  if (stride == sizeof(T))
+    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<int64_t>(KeyOf<T>::key(load<T>(in, sizeof(T), i))) ^ flip;
+  else
+    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<int64_t>(KeyOf<T>::key(load<T>(in, stride, i))) ^ flip;
+}
+
+template <class T>
+int64_t find_below(const char* in, int64_t stride, int64_t from, int64_t n, int64_t flip, int64_t limit) {
+  using Key = typename KeyOf<T>::Key;
+  constexpr int64_t kStep = 64;
+  const Key f = static_cast<Key>(flip);
+  // Keys of 32 bits lie between the limits of int32, so a clamped limit decides as well, one beyond them always.
+  if (sizeof(Key) == 4 && limit > INT32_MAX) return from;
+  if (sizeof(Key) == 4 && limit < INT32_MIN) return n;
+  const Key l = static_cast<Key>(limit);
+  if (stride == sizeof(T))
+    for (; from + kStep <= n; from += kStep) {
+      const T* x = reinterpret_cast<const T*>(in) + from;
+      Key found = 0;
+      for (int64_t j = 0; j < kStep; ++j) found |= static_cast<Key>((KeyOf<T>::key(x[j]) ^ f) < l);
+      if (found) return from;
+    }
+  for (int64_t i = from; i < n; ++i)
+    if ((KeyOf<T>::key(load<T>(in, stride, i)) ^ f) < l) return from + (i - from) / kStep * kStep;
+  return n;
+}
+
+template <class T>
+void fill(SortTable& t, DType dtype) {
+  SortKernel& k = t.kernel[static_cast<int>(dtype)];
+  k.row = sort_row<T>;
+  if constexpr (sizeof(typename KeyOf<T>::Key) == 4) k.lanes = sort_lanes<T>;
+  k.keys = keys<T>;
+  k.find_below = find_below<T>;
+}
+
+}  // namespace
+
+void fill_sort(SortTable& t) {
+  fill<uint8_t>(t, DType::Bool);
+  fill<uint8_t>(t, DType::UInt8);
+  fill<int8_t>(t, DType::Int8);
+  fill<int16_t>(t, DType::Int16);
+  fill<int32_t>(t, DType::Int32);
+  fill<int64_t>(t, DType::Int64);
+  fill<Half>(t, DType::Float16);
+  fill<BHalf>(t, DType::BFloat16);
+  fill<float>(t, DType::Float32);
+  fill<double>(t, DType::Float64);
+  fill<uint16_t>(t, DType::UInt16);
+  fill<uint32_t>(t, DType::UInt32);
+  fill<uint64_t>(t, DType::UInt64);
+}
+
+}  // namespace rushlight::cpu::RL_ISA
