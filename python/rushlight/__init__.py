@@ -30,7 +30,19 @@ from math import e, inf, nan, pi  # noqa: E402
 newaxis = None
 
 # What is not needed by every program is imported when it is asked for.
-_LAZY_MODULES = ("nn", "optim", "autograd", "utils", "cuda", "storage", "random", "fft", "linalg")
+_LAZY_MODULES = (
+    "nn",
+    "optim",
+    "autograd",
+    "utils",
+    "cuda",
+    "storage",
+    "random",
+    "fft",
+    "linalg",
+    "version",
+    "torch_version",
+)
 _LAZY = {
     **dict.fromkeys(("set_printoptions", "get_printoptions"), "_tensor_str"),
     **dict.fromkeys(
@@ -52,6 +64,7 @@ _LAZY = {
     **dict.fromkeys(("save", "load"), "_serialization"),
     **dict.fromkeys(("broadcast_tensors", "broadcast_shapes", "fork_rng"), "_functional"),
     "TypedStorage": "storage",
+    "as_torch": "_as_torch",
     "is_storage": "storage",
 }
 

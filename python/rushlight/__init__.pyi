@@ -9,10 +9,13 @@ from . import nn as nn
 from . import optim as optim
 from . import random as random
 from . import storage as storage
+from . import torch_version as torch_version
 from . import utils as utils
+from . import version as version
 from ._C import *
 from ._C import Tensor as Tensor
 from ._C import _nn as _nn
+from ._as_torch import as_torch as as_torch
 from ._functional import broadcast_shapes as broadcast_shapes
 from ._functional import broadcast_tensors as broadcast_tensors
 from ._functional import fork_rng as fork_rng
