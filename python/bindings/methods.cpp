@@ -140,6 +140,20 @@ void register_methods() {
         return check_object(PyObject_CallMethod(m.get(), "_format", "OO", a.object(0), a.object(1)));
       },
       kMethod);
+  def(
+      "__array_namespace__(Tensor self, *, str? api_version=None) -> object",
+      [](Args& a) {
+        Owned m(PyImport_ImportModule("rushlight.array_api"));
+        return check_object(PyObject_CallMethod(m.get(), "_namespace", "O", a.has(1) ? a.object(1) : Py_None));
+      },
+      kMethod, "The module of functions that follow the Python array API standard.");
+  def(
+      "to_device(Tensor self, device device, *, object? stream=None)",
+      [](Args& a) {
+        if (a.has(2)) fail<ValueError>("to_device: the stream argument is not supported");
+        return moved(a, a.device(1), {}, false);
+      },
+      kMethod, "The array API standard's to(device); the tensor itself if it is there.");
   def("is_floating_point(Tensor input) -> bool",
       [](Args& a) { return wrap_bool(is_floating_point(a.tensor(0).dtype())); });
   def("is_complex(Tensor input) -> bool", [](Args& a) { return wrap_bool(is_complex(a.tensor(0).dtype())); });

@@ -44,6 +44,8 @@ _LAZY_MODULES = (
     "signal",
     "testing",
     "backends",
+    "version",
+    "torch_version",
 )
 _LAZY = {
     **dict.fromkeys(("set_printoptions", "get_printoptions"), "_tensor_str"),
@@ -97,6 +99,7 @@ _LAZY = {
         "_shape",
     ),
     "TypedStorage": "storage",
+    "as_torch": "_as_torch",
     "is_storage": "storage",
 }
 

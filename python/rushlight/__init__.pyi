@@ -12,7 +12,10 @@ from . import random as random
 from . import signal as signal
 from . import storage as storage
 from . import testing as testing
+from . import torch_version as torch_version
 from . import utils as utils
+from . import version as version
+from ._as_torch import as_torch as as_torch
 from ._C import *
 from ._C import Tensor as Tensor
 from ._C import _nn as _nn

@@ -92,7 +92,10 @@ DType promote_types(DType a, DType b) {
   }
   if (ca == 1) {
     if (b >= DType::UInt16) {
-      if (a == DType::UInt8) return b;
+      if (a == DType::UInt8 || a >= DType::UInt16) return b;
+      // The smallest signed type that holds both, as in the array API standard; torch refuses all of these.
+      if (b == DType::UInt16) return a < DType::Int32 ? DType::Int32 : a;
+      if (b == DType::UInt32) return DType::Int64;
       fail("Promotion for uint16, uint32, uint64 types is not supported, attempted to promote ", a, " and ", b);
     }
     return a == DType::UInt8 && b == DType::Int8 ? DType::Int16 : b;

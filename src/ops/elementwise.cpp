@@ -1,6 +1,7 @@
 #include "ops/elementwise.h"
 
 #include "cpu/loop_plan.h"
+#include "cpu/unsigned_kernels.h"
 #include "layout/layout.h"
 
 namespace rushlight {
@@ -64,7 +65,7 @@ bool sign_free(UnaryOp op) {
     default: return false;
   }
 }
-// The wide unsigned types have no kernels; modular operations borrow those of their signed twins.
+// The modular operations of the wide unsigned types borrow the kernels of their signed twins.
 DType signed_twin(DType d) {
   switch (d) {
     case DType::UInt16: return DType::Int16;
@@ -299,7 +300,7 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
                                                                                                  : reads;
   const cpu::Loop loop = static_cast<int>(reads) < kNumComputeDTypes
                              ? cpu::elementwise().unary[static_cast<int>(op)][static_cast<int>(reads)]
-                             : nullptr;
+                             : cpu::unsigned_unary(op, reads);
   if (!loop) [[unlikely]] {
     if (op == UnaryOp::Square && own == DType::Bool) return binary(BinaryOp::Pow, self, Operand(2), target);
     if (op == UnaryOp::Neg && own == DType::Bool)
@@ -438,7 +439,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   DType writes = in.promotion == Promotion::Bool ? DType::Bool : reads;
   cpu::Loop loop = static_cast<int>(reads) < kNumComputeDTypes
                        ? table.binary[static_cast<int>(op)][static_cast<int>(reads)]
-                       : nullptr;
+                       : cpu::unsigned_binary(op, reads);
   const bool one_dtype = ta && tb && ta->dtype() == tb->dtype();
   if (!plain_alpha || is_integral(common, true) || !loop ||
       (!one_dtype && (op == BinaryOp::Sub || op == BinaryOp::Heaviside))) [[unlikely]]
@@ -460,7 +461,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       if (reads != computed && table.add_scaled[static_cast<int>(computed)]) reads = writes = computed;
       value.store(reads, factor);
       params = factor;
-      loop = table.add_scaled[static_cast<int>(reads)];
+      loop = table.add_scaled[static_cast<int>(signed_twin(reads))];
     }
   }
 
