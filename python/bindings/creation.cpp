@@ -114,19 +114,6 @@ Tensor made_like(const Args& a, int at, const Options& o) {
   return empty_like(t, o.dtype, memory_format(a, at + 5));
 }
 
-// memory_format follows.
-PyObject* empty_call(Args& a) {
-  if (!a.has(7)) return sized<Fill::Empty>(a);
-  const MemoryFormat format = memory_format(a, 7);
-  if (a.has(1)) {
-    const DimVector sizes = a.ints(0);
-    prepare_out(a.function, a.tensor(1), a.tensor(1).sizes(), a.tensor(1).dtype(), {});
-    resize_(a.tensor(1), sizes, format);
-    return Py_NewRef(a.object(1));
-  }
-  return wrap(finish(empty(a.ints(0), a.dtype(2), a.device(4), format), a, 6));
-}
-
 // input, dtype, layout, device, pin_memory, requires_grad, memory_format
 template <Fill How>
 PyObject* like(Args& a) {

@@ -151,7 +151,7 @@ void register_methods() {
       "to_device(Tensor self, device device, *, object? stream=None)",
       [](Args& a) {
         if (a.has(2)) fail<ValueError>("to_device: the stream argument is not supported");
-        return moved(a, a.device(1), {}, false);
+        return moved(a, a.device(1), {}, false, MemoryFormat::Preserve);
       },
       kMethod, "The array API standard's to(device); the tensor itself if it is there.");
   def("is_floating_point(Tensor input) -> bool",
