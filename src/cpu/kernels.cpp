@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "cpu/special_kernels.h"
+
 namespace rushlight::cpu {
 
 int isa_level() {
@@ -24,12 +26,13 @@ const ElementwiseTable& elementwise() {
     ElementwiseTable t;
     fill_complex(t);
     fill_special(t);
-#define RL_FILL(isa)     \
-  do {                   \
-    isa::fill_unary(t);  \
-    isa::fill_binary(t); \
-    isa::fill_power(t);  \
-    isa::fill_copy(t);   \
+#define RL_FILL(isa)      \
+  do {                    \
+    isa::fill_unary(t);   \
+    isa::fill_binary(t);  \
+    isa::fill_power(t);   \
+    isa::fill_copy(t);    \
+    isa::fill_special(t); \
   } while (0)
     RL_BEST_ISA(RL_FILL)
 #undef RL_FILL

@@ -1,0 +1,184 @@
+// The gamma function's relatives and the inverse of the error function, on doubles.
+#pragma once
+
+#include "cpu/special.h"
+#include "cpu/vmath_exp.h"
+#include "cpu/vmath_log.h"
+#include "cpu/vmath_trig.h"
+
+namespace rushlight::cpu::RL_ISA {
+
+// log x with some 60 digits, for normal positive x.
+RL_INLINE Pair<double> log_pair(Vec<double> x) {
+  using V = Vec<double>;
+  const LogParts<double> p = log_parts(x);
+  const V low = mad(p.exponent, V(0x1.ef35793c7673p-45), -log_tail(p.f));
+  const Pair<double> s = fast_two_sum(p.exponent * V(0x1.62e42fefa38p-1), p.f);
+  return fast_two_sum(s.hi, s.lo + low);
+}
+
+// sin(pi r) / (pi r) for |r| <= 1/2, s = r^2; relative error 2^-61.
+RL_INLINE Vec<double> sinc_poly(Vec<double> s) {
+  return poly(s, 1.0, -1.6449340668482264, 0.81174242528334617, -0.19075182412167532, 0.026147847807942558,
+              -0.0023460809132878832, 0.00014842791655233101, -6.9722672309415272e-06, 2.4518318739851693e-07);
+}
+
+// sin(pi x) / (pi x)
+RL_INLINE Vec<double> sinc(Vec<double> x) {
+  using V = Vec<double>;
+  const V n = round_even(x), r = x - n, half = n * V(0.5);
+  const V q = sinc_poly(r * r);
+  const Mask<double> odd = trunc(half) != half;
+  const V y = select(n == V(0.0), q, r / x * select(odd, -q, q));
+  return select(abs(x) == V(kInfinity<double>), V(0.0), y);
+}
+
+// For normal x > 0. lgamma(2 + u) for |u| <= 1/2 is a polynomial, to which x < 7.5 is led by its recurrence; from there
+// on Stirling's series.
+RL_INLINE Vec<double> lgamma_positive(Vec<double> x) {
+  using V = Vec<double>;
+  const V one(1.0), zero(0.0);
+  const Mask<double> big = x >= V(7.5), tiny = x < V(0.5), small = x<V(1.5), middle = x> V(2.5);
+  V y = x, product = one;
+  for (int k = 0; k < 5; ++k) {
+    const Mask<double> above = y > V(2.5);
+    const V less = y - one;
+    product = select(above, product * less, product);
+    y = select(above, less, y);
+  }
+  const V u = select(tiny, x, select(small, x - one, y - V(2.0)));
+  // The rest of the polynomial is multiplied by u^2.
+  const V rest = poly(u, 0.32246703342411331, -0.067352301053195757, 0.020580808427765891, -0.007385551028925897,
+                      0.0028905103318452694, -0.0011927539013043553, 0.00050966949503034194, -0.000223154972696803,
+                      9.9457945190086552e-05, -4.4923767861257275e-05, 2.0503537067162099e-05, -9.456099800937663e-06,
+                      4.3935476037899738e-06, -1.9747708213356314e-06, 8.9984744266187143e-07, -5.8067203710479301e-07,
+                      2.9775053918655474e-07);
+  const V base = mad(u, V(0.42278433509846713), u * u * rest);
+  const V factor = select(tiny, mad(x, x, x), select(small, x, product));
+  const Pair<double> l = log_pair(select(big, x, factor));
+  const V near = select(middle, l.hi + (base + l.lo), select(small, (base - l.lo) - l.hi, base));
+  if (!any(big)) return near;
+  // (x - 1/2)(log x - 1) + (log(2 pi) - 1) / 2 + 1/(12 x) - ...
+  const V inverse = one / x,
+          tail = inverse * poly(inverse * inverse, 0.083333333333333287, -0.0027777777777190419, 0.00079365076732143449,
+                                -0.00059523234495545917, 0.00084106385696224679, -0.0018712164525435473,
+                                0.0047122347630385855);
+  const V m = x - V(0.5), h = l.hi - one, p = m * h;
+  const V more = product_error(m, h, p) + (mad(m, l.lo, V(0.41893853320467274178)) + tail);
+  return select(big, select(x > V(1e300), p, p + more), near);
+}
+
+RL_INLINE Vec<double> lgamma(Vec<double> x) {
+  using V = Vec<double>;
+  const V a = abs(x), zero(0.0);
+  V r = lgamma_positive(a);
+  const Mask<double> negative = x < zero;
+  if (any(negative)) {
+    // lgamma(-a) = -lgamma(a) - log(a |sin(pi a)| / pi)
+    const V n = a - round_even(a), w = a * abs(n) * sinc_poly(n * n);
+    r = select(negative, select(n == zero, V(kInfinity<double>), -r - log(w)), r);
+  }
+  r = select(a == V(kInfinity<double>), a, r);
+  const Mask<double> tiny = a < V(1e-100);
+  if (any(tiny)) [[unlikely]]
+    return redo_lanes<double>(r, tiny, x, special::lgamma);
+  return r;
+}
+
+// The same with poles: (x - x0) P(x - 3/2) on [1, 2], x0 the zero; an asymptotic series from 8 on.
+RL_INLINE Vec<double> digamma(Vec<double> x) {
+  using V = Vec<double>;
+  const V one(1.0), zero(0.0);
+  const Mask<double> negative = x < zero;
+  const V a = select(negative, one - x, x);
+  const Mask<double> big = a >= V(8.0), small = a < one;
+  // The sum of 1/(a - k) as one quotient.
+  V y = a, num = zero, den = one;
+  for (int k = 0; k < 6; ++k) {
+    const Mask<double> above = y > V(2.0);
+    const V less = y - one;
+    num = select(above, mad(num, less, den), num);
+    den = select(above, den * less, den);
+    y = select(above, less, y);
+  }
+  y = select(small, a + one, y);
+  num = select(small, -one, num);
+  den = select(small, a, den);
+  const V root = (y - V(0x1.762d86356be3fp+0)) - V(0x1.b86a722197829p-54);
+  V r = mad(root,
+            poly(y - V(1.5), 0.95105587603183284, -0.42362742128146047, 0.24054248424078689, -0.14840492305391872,
+                 0.09498872445291727, -0.061922133271541592, 0.040760833938089824, -0.026975796849836552,
+                 0.017907248448836465, -0.011908215023858327, 0.0079270182990765509, -0.0052800202498910374,
+                 0.0035181634756838195, -0.002344624614700272, 0.0015627745272013527, -0.0010424365382246067,
+                 0.0006950060686369547, -0.00045917885384551033, 0.00030571389520099817, -0.00022007148224452544,
+                 0.00014776851229516365, -5.7625093178823718e-05, 3.6808367147820186e-05, -8.3998908152088081e-05,
+                 5.7071346686749685e-05),
+            num / den);
+  if (any(big)) {
+    const V inverse = one / a, z = inverse * inverse;
+    const V tail =
+        z * poly(z, 0.083333333333333329, -0.0083333333333226525, 0.0039682539603661865, -0.0041666638990285228,
+                 0.0075752214886603934, -0.021031831274647885, 0.079227043111106468, -0.28615678355650326);
+    const Pair<double> l = log_pair(a);
+    r = select(big, l.hi + (mad(inverse, V(-0.5), l.lo) - tail), r);
+    r = select(a == V(kInfinity<double>), a, r);
+  }
+  r = select(x == zero, copysign(V(kInfinity<double>), -x), r);
+  if (any(negative)) {
+    // digamma(x) = digamma(1 - x) - pi / tan(pi x)
+    const V n = x - round_even(x);
+    const V reflected = r - V(3.14159265358979323846) / tan(n * V(3.14159265358979323846));
+    r = select(negative, select(n == zero, V(kNaN<double>), reflected), r);
+  }
+  return r;
+}
+
+// x P(w), w = -log(1 - x^2), in three pieces, two of them in sqrt(w).
+RL_INLINE Vec<double> erfinv(Vec<double> x) {
+  using V = Vec<double>;
+  const V one(1.0), a = abs(x);
+  const V w = -log(fma(-x, x, one));
+  const V t = w - V(3.125);
+  V p = poly(t, 1.6536545626831027, 0.24015818242558831, -0.0060336708714268999, -0.00074070253415432091,
+             0.00018673420802005125, -1.3882523394981881e-05, -1.3654691763345838e-06, 4.2347881833080584e-07,
+             -2.9070390826668909e-08, -4.1126616800312006e-09, 1.0512231161736168e-09, -5.4142400324138105e-11,
+             -1.2978709256468867e-11, 2.6303166728199592e-12, -8.0742573448634527e-14, -3.997312376124826e-14,
+             6.5251066299745678e-15, -4.648942034109697e-17, -1.2255975249926851e-16, 1.6225969774240808e-17,
+             6.3485669684794226e-19, -3.9350606738532699e-19, 1.8927079589275096e-20, 4.916990953483724e-21,
+             -3.4115811328618695e-22, -2.8292100783061177e-23);
+  const Mask<double> far = ~(w < V(6.25));
+  if (any(far)) [[unlikely]] {
+    const V root = sqrt(w), m = root - V(3.25), e = root - V(5.0);
+    const V middle = poly(
+        m, 3.0838856104922208, 1.0052589676941655, 0.005370914553555089, -0.0037512085082238027, 0.0024914420979534968,
+        -0.0016882755354781012, 0.00095328934166189578, -0.00035503781336799643, 2.4031511876664046e-05,
+        6.8287114169196238e-05, -4.7320673895034076e-05, 1.2465042846655626e-05, 2.9325503749446995e-06,
+        -3.9857460268836948e-06, 1.4816696037649801e-06, -2.7551885340110377e-08, -2.4560885844302007e-07,
+        1.3152850921735327e-07, -2.0820340100246653e-08, -1.5283607304349467e-08, 7.6461945558631648e-09);
+    const V tail =
+        poly(e, 4.8499064014085844, 1.0103004648645448, -0.00013871931838024368, -0.00021503011980093193,
+             7.5995278099669683e-05, -1.9681771164036339e-05, 4.5260524928836872e-06, -9.9302575952744849e-07,
+             2.2905300942285273e-07, -6.7571550181974573e-08, 2.9018028779011676e-08, -1.5216784076544022e-08,
+             7.8226023559494318e-09, -3.5292073111876633e-09, 1.3147366964390031e-09, -3.853916212631025e-10,
+             7.0283093215603939e-11, 1.7077717858895368e-11, -2.0557608111909275e-11, 5.3808141137744692e-12);
+    p = select(far, select(w < V(16.0), middle, tail), p);
+    p = select(a < one, p, select(a == one, V(kInfinity<double>), V(kNaN<double>)));
+  }
+  return x * p;
+}
+
+// log(x / (1 - x)), around 1/2 by the distance from it.
+template <class T>
+RL_INLINE Vec<T> logit(Vec<T> x) {
+  const Vec<T> one(1), rest = one - x;
+  return select(x < Vec<T>(T(0.25)), log(x / rest), log1p((x + x - one) / rest));
+}
+
+// -x log x
+template <class T>
+RL_INLINE Vec<T> entr(Vec<T> x) {
+  const Vec<T> zero(0);
+  return select(x == zero, zero, select(x < zero, Vec<T>(-kInfinity<T>), -x * log(x)));
+}
+
+}  // namespace rushlight::cpu::RL_ISA
