@@ -130,10 +130,11 @@ Element nth_of(const Row& row, Nth what, int64_t k, NanKey nan, std::vector<Elem
   int64_t keys[kShortRow];
   row.kernel.keys(keys, row.in, row.stride, n, 0);
   for (int64_t i = 0; i < n; ++i) e[i] = {keys[i], i};
+  // torch takes Hoare's choice among equal elements here, and that of a stable sort for medians.
   if (what == Nth::Kth)
     select_hoare(e, n, k - 1);
   else
-    std::nth_element(e, e + (k - 1), e + n, [](const Element& a, const Element& b) { return a.key < b.key; });
+    std::nth_element(e, e + (k - 1), e + n, in_order);
   return e[k - 1];
 }
 

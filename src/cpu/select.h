@@ -15,8 +15,8 @@ enum class Nth : uint8_t {
   Median,     // the lower median; the first NaN where there is one
   NanMedian,  // the lower median of what is not NaN; NaN where nothing else is
 };
-// One element of every row: values and indices (may be undefined) have size 1 along dim. The choice among equal
-// elements is torch's for short rows; for long rows it is that of a stable sort.
+// One element of every row: values and indices (may be undefined) have size 1 along dim. Among equal elements the
+// choice is that of a stable sort, except that k-th values of short rows are chosen as torch does.
 void nth_along(const Tensor& in, int64_t dim, Nth what, int64_t k, const Tensor& values, const Tensor& indices);
 
 // The most frequent value of every row, the smallest of several (NaN differs from itself), and the last of its

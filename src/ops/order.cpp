@@ -30,7 +30,11 @@ TensorPair pick(const char* node, const Tensor& self, int64_t d, bool keepdim, F
   else if (self.dim())
     shape[d] = 1;
   const Tensor values = empty(shape, self.dtype()), indices = empty(shape, DType::Int64);
-  if (drop) {
+  if (self.dim() == 0) {
+    NoGradGuard guard;
+    copy_(values, self);
+    zero_(indices);
+  } else if (drop) {
     NoGradGuard guard;
     compute(unsqueeze(values, d), unsqueeze(indices, d));
   } else {
@@ -44,7 +48,7 @@ TensorPair median_dim(cpu::Nth what, const char* name, const char* node, const T
                       bool keepdim) {
   check_cpu(name, self);
   const int64_t d = wrap_dim(dim, self.dim());
-  check_nonempty_dim(name, self, d);
+  check_nonempty_dim("median", self, d);
   check_ordered("median_out", self.dtype(), false);
   return pick(node, self, d, keepdim,
               [&](const Tensor& values, const Tensor& indices) { cpu::nth_along(self, d, what, 0, values, indices); });
@@ -100,7 +104,7 @@ TensorPair kthvalue(const Tensor& self, int64_t k, int64_t dim, bool keepdim) {
   check_nonempty_dim("kthvalue", self, d);
   if (k < 1 || k > (self.dim() ? self.size(d) : 1))
     fail("kthvalue(): selected number k out of range for dimension ", d);
-  check_ordered("kthvalue_cpu", self.dtype(), false);
+  if (self.dim()) check_ordered("kthvalue_cpu", self.dtype(), false);
   return pick("KthvalueBackward0", self, d, keepdim, [&](const Tensor& values, const Tensor& indices) {
     cpu::nth_along(self, d, cpu::Nth::Kth, k, values, indices);
   });

@@ -6,11 +6,11 @@ namespace {
 
 enum class Interpolation { Linear, Lower, Higher, Midpoint, Nearest };
 
-Interpolation interpolation_of(const char* name, std::string_view text) {
+Interpolation interpolation_of(std::string_view text) {
   constexpr std::string_view names[] = {"linear", "lower", "higher", "midpoint", "nearest"};
   for (int i = 0; i < 5; ++i)
     if (text == names[i]) return static_cast<Interpolation>(i);
-  fail(name, "() interpolation must be one of linear, lower, higher, midpoint or nearest, but got ", text);
+  fail("quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but got ", text);
 }
 
 // a + w * (b - a), computed from the nearer end.
@@ -19,10 +19,11 @@ Tensor between(const Tensor& a, const Tensor& b, const Tensor& w) {
   return where(lt(w, 0.5), add(a, mul(w, step)), sub(b, mul(step, rsub(w, 1))));
 }
 
-Tensor run(const char* name, bool ignore_nan, const Tensor& self, const Operand& q_given, OptInt dim, bool keepdim,
+Tensor run(bool ignore_nan, const Tensor& self, const Operand& q_given, OptInt dim, bool keepdim,
            std::string_view interpolation) {
+  constexpr const char* name = "quantile";  // of both
   check_cpu(name, self);
-  const Interpolation how = interpolation_of(name, interpolation);
+  const Interpolation how = interpolation_of(interpolation);
   if (!q_given.is_tensor()) {
     const double value = q_given.number().to_double();
     if (!(value >= 0 && value <= 1)) fail(name, "() q must be in the range [0, 1] but got ", value);
@@ -89,10 +90,10 @@ Tensor run(const char* name, bool ignore_nan, const Tensor& self, const Operand&
 }  // namespace
 
 Tensor quantile(const Tensor& self, const Operand& q, OptInt dim, bool keepdim, std::string_view interpolation) {
-  return run("quantile", false, self, q, dim, keepdim, interpolation);
+  return run(false, self, q, dim, keepdim, interpolation);
 }
 Tensor nanquantile(const Tensor& self, const Operand& q, OptInt dim, bool keepdim, std::string_view interpolation) {
-  return run("nanquantile", true, self, q, dim, keepdim, interpolation);
+  return run(true, self, q, dim, keepdim, interpolation);
 }
 
 }  // namespace rushlight

@@ -53,12 +53,12 @@ Tensor searchsorted(const Tensor& sorted, const Operand& values, bool out_int32,
   check_sorter(sorted, sorter);
   const Operand operand(sorted);
   const DType dtype = result_type({&operand, &values});
-  if (!cpu::can_search(dtype)) fail_unsupported("searchsorted_out_cpu", dtype);
   if (out_int32 && sorted.size(-1) > INT32_MAX)
     fail("torch.searchsorted(): the size of boundaries' last dimension should be less than ", INT32_MAX,
          ", but we got ", sorted.size(-1));
   const Tensor out = empty(x.sizes(), out_int32 ? DType::Int32 : DType::Int64);
   if (x.numel() == 0) return out;
+  if (!cpu::can_search(dtype)) fail_unsupported("searchsorted_out_cpu", dtype);
   const Tensor rows = contiguous(to(share(sorted), dtype)), v = contiguous(to(share(x), dtype));
   const Tensor order = sorter.defined() ? contiguous(sorter) : Tensor();
   const int64_t per_row = x.dim() ? x.size(-1) : 1;
