@@ -4,18 +4,11 @@
 
 #include "core/thread_pool.h"
 #include "cpu/loop_plan.h"
+#include "cpu/select_element.h"
 
 namespace rushlight::cpu {
 
 namespace {
-
-struct Element {
-  int64_t key, at;
-};
-inline bool in_order(const Element& a, const Element& b) { return a.key < b.key || (a.key == b.key && a.at < b.at); }
-
-// Rows up to this size give equal elements in torch's order.
-constexpr int64_t kShortRow = 256;
 
 struct TopK {
   const SortKernel& kernel;
