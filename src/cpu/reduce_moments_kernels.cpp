@@ -88,7 +88,8 @@ void moments_cols(const ReduceBlock& b) {
   const int64_t columns = b.outputs;
   for (int64_t j = 0; j < columns; ++j) {
     pivot[j] = load_as(*reinterpret_cast<const T*>(b.in + j * b.output_stride));
-    s[j] = q[j] = 0;
+    s[j] = 0;
+    q[j] = pivot[j] - pivot[j];  // NaN where the pivot is not finite
   }
   int64_t i = 1;
   auto distance = [](X x, double p) __attribute__((always_inline)) { return static_cast<double>(x) - p; };

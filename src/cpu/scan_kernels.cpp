@@ -75,6 +75,8 @@ RL_INLINE A exp1(A x) {
 template <class A>
 RL_INLINE A log_add(RunningLogSum<A>& s, A x) {
   if (x == -kInfinity<A>) {
+  } else if (x != x) {
+    s.shift = s.sum = x;
   } else if (x > s.shift) {
     s.sum = s.shift == -kInfinity<A> ? A(1) : s.sum * exp1(s.shift - x) + A(1);
     s.shift = x;

@@ -65,7 +65,7 @@ void check_histogram(const Tensor& x, const Tensor& weight) {
            "excluding its innermost dimension, but got input with shape ",
            x.sizes(), " and weight with shape ", weight.sizes());
   }
-  if (x.dtype() != DType::Float32 && x.dtype() != DType::Float64)
+  if (!is_floating_point(x.dtype()))
     fail<NotImplementedError>("\"histogramdd\" not implemented for '", scalar_type_name(x.dtype()), "'");
 }
 
@@ -91,11 +91,11 @@ Histogram fill_histogram(const Tensor& self, TensorList edges, bool even, const 
   for (const Tensor& e : edges) shape.push_back(e.size(0) - 1);
   Tensor hist = zeros(shape, DType::Float64);
   const int64_t dims = static_cast<int64_t>(edges.size());
-  const Tensor x = contiguous(self), w = weight.defined() ? contiguous(weight) : Tensor();
+  const Tensor x = as_floats(self), w = weight.defined() ? as_floats(weight) : Tensor();
   std::vector<Tensor> kept;
   std::vector<cpu::Axis> axes;
   for (const Tensor& e : edges) {
-    kept.push_back(contiguous(e));
+    kept.push_back(as_floats(e));
     axes.push_back({kept.back().data(), e.size(0) - 1, even, self.dtype()});
   }
   if (dims)

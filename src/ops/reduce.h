@@ -28,6 +28,9 @@ Tensor expand_reduced(const Tensor& t, IntSpan sizes, uint64_t dims, bool keepdi
 
 enum class Finish : uint8_t { None, Divide, Sqrt };
 
+// Whether a sum or product with results of `dtype` is recorded; torch refuses integers there.
+bool records_sum(const Tensor& self, DType dtype);
+
 // Writes the reduction of `self` over `dims` to `out`, which is contiguous and may be of any dtype. Complex numbers are
 // two real ones (except for Prod); merge_parts: real and imaginary parts are reduced together. Without elements the
 // outputs become `identity`.
