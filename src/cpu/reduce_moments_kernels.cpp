@@ -27,6 +27,7 @@ template <class X>
 RL_INLINE Moments moments_run(const X* x, int64_t n) {
   using D = Vec<double>;
   const double pivot = x[0];
+  if (n == 1) return {1, pivot, pivot - pivot};  // NaN where the element is not finite
   const D p(pivot);
   D s[4] = {0.0, 0.0, 0.0, 0.0}, q[4] = {0.0, 0.0, 0.0, 0.0};
   auto take = [&](int k, D v) __attribute__((always_inline)) {

@@ -15,9 +15,10 @@ void check_diff_edge(const Tensor& self, const Tensor& edge, int64_t dim) {
   if (edge.dim() != self.dim()) fail("diff expects prepend or append to be the same dimension as input");
   for (int64_t d = 0; d < self.dim(); ++d)
     if (d != dim && edge.size(d) != self.size(d))
-      fail("diff expects the shape of tensor to prepend or append to match that of input except along the "
-           "differencing dimension; input.size(",
-           d, ") = ", self.size(d), ", but got tensor.size(", d, ") = ", edge.size(d));
+      fail(
+          "diff expects the shape of tensor to prepend or append to match that of input except along the "
+          "differencing dimension; input.size(",
+          d, ") = ", self.size(d), ", but got tensor.size(", d, ") = ", edge.size(d));
 }
 
 }  // namespace
@@ -136,15 +137,15 @@ Tensor cumulative_trapezoid(const Tensor& y, const Scalar& dx, int64_t dim) {
 namespace {
 
 // The dims of the call, each at most once. spacings: the length of the list of spacings, if there is one.
-DimVector gradient_dims(const Tensor& self, OptSpan dims, std::optional<size_t> spacings,
-                        int64_t edge_order) {
+DimVector gradient_dims(const Tensor& self, OptSpan dims, std::optional<size_t> spacings, int64_t edge_order) {
   check_cpu("gradient", self);
   if (self.dtype() == DType::UInt8) fail("torch.gradient does not support uint8 input.");
   if (edge_order != 1 && edge_order != 2) fail("torch.gradient only supports edge_order=1 and edge_order=2.");
   if (spacings && dims && dims->size() != *spacings)
-    fail("torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the "
-         "same length, but got a spacing argument of length ",
-         *spacings, " and a dim argument of length ", dims->size(), ".");
+    fail(
+        "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the "
+        "same length, but got a spacing argument of length ",
+        *spacings, " and a dim argument of length ", dims->size(), ".");
   if (spacings && !dims && static_cast<int64_t>(*spacings) != self.dim())
     fail("torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to 'self.dim() = ",
          self.dim(), "', since dim argument was not given, but got a list of length ", *spacings);

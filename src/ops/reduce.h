@@ -61,9 +61,8 @@ void for_lines(const Tensor& t, int64_t dim, int64_t grain, int64_t widest, F f)
   const int64_t n = t.dim() ? t.sizes()[dim] : 1;
   cpu::BlockingRegion region(t.numel() > cpu::kSerialElements);
   if (inner == 1) {
-    parallel_for(0, outer, std::max<int64_t>(1, grain / n), [&](int64_t begin, int64_t end) {
-      f(Lines{begin * n, end - begin, n, 1, true});
-    });
+    parallel_for(0, outer, std::max<int64_t>(1, grain / n),
+                 [&](int64_t begin, int64_t end) { f(Lines{begin * n, end - begin, n, 1, true}); });
     return;
   }
   const int64_t run = std::min(inner, widest), runs = (inner + run - 1) / run;

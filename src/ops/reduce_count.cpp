@@ -31,9 +31,10 @@ Tensor nanmean(const Tensor& self, OptSpan dims, bool keepdim, OptDType dtype) {
   if (!is_differentiable(self.dtype()))
     fail("nanmean(): expected input to have floating point or complex dtype but got ", self.dtype());
   if (dtype && !is_differentiable(*dtype))
-    fail("nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
-         "Got: ",
-         *dtype);
+    fail(
+        "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
+        "Got: ",
+        *dtype);
   const Tensor total = nansum(self, dims, keepdim, dtype);
   return div(total, sum(logical_not(isnan(detach(self))), dims, keepdim));
 }

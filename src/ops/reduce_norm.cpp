@@ -139,22 +139,21 @@ std::tuple<Tensor, Tensor> spread_mean_op(const char* name, const Tensor& self, 
   const Spread r = spread(name, self, set, correction, keepdim, root, true);
   if (autograd::needs(self)) {
     const Tensor results[2] = {r.value, r.mean};
-    autograd::record_many(
-        root ? "StdMeanBackward0" : "VarMeanBackward0", results, {&self, 1},
-        [x = SavedTensor(self), y = SavedTensor::result(r.value), set, correction, keepdim, root,
-         whole = !dims](autograd::Grads& g) {
-          const Tensor input = g.unpack(x);
-          Tensor total;
-          if (g.grad(0).defined())
-            total =
-                var_grad(root ? root_grad(g.grad(0), g.unpack(y)) : g.grad(0), input, set, correction, keepdim, whole);
-          if (g.grad(1).defined()) {
-            const double count = static_cast<double>(reduced_count(input.sizes(), set));
-            const Tensor part = expand_reduced(div(g.grad(1), count), input.sizes(), set, keepdim);
-            total = total.defined() ? add(total, part) : part;
-          }
-          g[0] = total;
-        });
+    autograd::record_many(root ? "StdMeanBackward0" : "VarMeanBackward0", results, {&self, 1},
+                          [x = SavedTensor(self), y = SavedTensor::result(r.value), set, correction, keepdim, root,
+                           whole = !dims](autograd::Grads& g) {
+                            const Tensor input = g.unpack(x);
+                            Tensor total;
+                            if (g.grad(0).defined())
+                              total = var_grad(root ? root_grad(g.grad(0), g.unpack(y)) : g.grad(0), input, set,
+                                               correction, keepdim, whole);
+                            if (g.grad(1).defined()) {
+                              const double count = static_cast<double>(reduced_count(input.sizes(), set));
+                              const Tensor part = expand_reduced(div(g.grad(1), count), input.sizes(), set, keepdim);
+                              total = total.defined() ? add(total, part) : part;
+                            }
+                            g[0] = total;
+                          });
   }
   return {r.value, r.mean};
 }
