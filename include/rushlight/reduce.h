@@ -42,8 +42,7 @@ Tensor cumulative_trapezoid(const Tensor& y, const Scalar& dx = 1, int64_t dim =
 // one-dimensional tensor per dim.
 TensorList gradient(const Tensor& self, const Scalar& spacing = 1, OptSpan dims = {}, int64_t edge_order = 1);
 TensorList gradient(const Tensor& self, std::span<const Scalar> spacing, OptSpan dims = {}, int64_t edge_order = 1);
-TensorList gradient(const Tensor& self, std::span<const Tensor> coordinates, OptSpan dims = {},
-                    int64_t edge_order = 1);
+TensorList gradient(const Tensor& self, std::span<const Tensor> coordinates, OptSpan dims = {}, int64_t edge_order = 1);
 
 // ---- statistics (statistics.cpp)
 // Covariances of the rows of self (variables) over its columns (observations). fweights: integer repetitions,

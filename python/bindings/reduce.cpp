@@ -1,5 +1,5 @@
-#include "bindings/python.h"
 #include "rushlight/reduce.h"
+#include "bindings/python.h"
 
 namespace rushlight::python {
 
@@ -133,8 +133,7 @@ double order_of(Args& a, const DimsArg& dims) {
     if (text == "nuc") fail<NotImplementedError>("norm(): the nuclear norm is not implemented");
     fail("linalg.matrix_norm: Order ", text, " not supported.");
   }
-  if (!is_number(p) && !is_tensor(p))
-    fail<TypeError>("norm(): argument 'p' must be Number or str, not ", type_name(p));
+  if (!is_number(p) && !is_tensor(p)) fail<TypeError>("norm(): argument 'p' must be Number or str, not ", type_name(p));
   const Scalar order = to_scalar(p);
   if (order.is_complex()) fail("linalg.vector_norm: Expected a non-complex scalar as the order of norm.");
   return order.to_double();
@@ -220,7 +219,9 @@ void register_reduce() {
                                 "Standard deviation over dims; correction (1) degrees of freedom are taken off.");
   define_pair<var_mean>("var_mean");
   define_pair<std_mean>("std_mean");
-  def("norm(Tensor input, object? p=\"fro\", int[1]? dim=None, bool keepdim=False, Tensor? out=None, dtype? dtype=None)",
+  def(
+      "norm(Tensor input, object? p=\"fro\", int[1]? dim=None, bool keepdim=False, Tensor? out=None, dtype? "
+      "dtype=None)",
       [](Args& a) {
         const DimsArg dims(a, 2);
         const double p = order_of(a, dims);
@@ -231,7 +232,8 @@ void register_reduce() {
         return wrap(norm(a.tensor(0), p, dims, a.flag(3), a.dtype(5)));
       },
       kFunction, "p-norm over dims (2: the Euclidean norm).");
-  def("norm(Tensor input, object? p=\"fro\", int[1]? dim=None, bool keepdim=False, dtype? dtype=None)",
+  def(
+      "norm(Tensor input, object? p=\"fro\", int[1]? dim=None, bool keepdim=False, dtype? dtype=None)",
       [](Args& a) {
         const DimsArg dims(a, 2);
         return wrap(norm(a.tensor(0), order_of(a, dims), dims, a.flag(3), a.dtype(4)));

@@ -66,10 +66,7 @@ PyObject* wrap_histogramdd(const Histogram& h) {
 void register_statistics() {
   def_op(
       "cov(Tensor input, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None)",
-      [](const Args& a) {
-        return cov(a.tensor(0), a.integer(1, 1), a.tensor_or_none(2), a.tensor_or_none(3));
-      },
-      kBoth,
+      [](const Args& a) { return cov(a.tensor(0), a.integer(1, 1), a.tensor_or_none(2), a.tensor_or_none(3)); }, kBoth,
       "Covariances of the rows (variables) over the columns (observations).\n\nfweights: integer repetitions, "
       "aweights: weights of the observations.");
   def_op(
@@ -94,9 +91,8 @@ void register_statistics() {
   def(
       "renorm_(Tensor input, Scalar p, int dim, Scalar maxnorm)",
       [](Args& a) {
-        inplace_by_copy("renorm_", a.tensor(0), [&](const Tensor& before) {
-          return renorm(before, a.scalar(1), a.integer(2), a.scalar(3));
-        });
+        inplace_by_copy("renorm_", a.tensor(0),
+                        [&](const Tensor& before) { return renorm(before, a.scalar(1), a.integer(2), a.scalar(3)); });
         return Py_NewRef(a.object(0));
       },
       kMethod);
@@ -124,8 +120,7 @@ void register_statistics() {
       "Tensor[]? out=None)",
       [](Args& a) {
         const Numbers range(a, 2);
-        return finish_histogram(a, 5,
-                                histogram(a.tensor(0), a.integer(1, 100), range, a.tensor_or_none(3), a.flag(4)));
+        return finish_histogram(a, 5, histogram(a.tensor(0), a.integer(1, 100), range, a.tensor_or_none(3), a.flag(4)));
       });
   def(
       "histogramdd(Tensor input, int[1] bins, object? range=None, Tensor? weight=None, bool density=False)",

@@ -65,8 +65,7 @@ void add_points(const T* points, const T* weights, int64_t begin, int64_t end, c
   if (dims == 1) {
     const Bins<T> axis = axes[0];
     for (int64_t i = begin; i < end; ++i)
-      if (const int64_t at = axis.of(points[i]); at >= 0)
-        hist[at] += weights ? static_cast<Sum>(weights[i]) : Sum(1);
+      if (const int64_t at = axis.of(points[i]); at >= 0) hist[at] += weights ? static_cast<Sum>(weights[i]) : Sum(1);
     return;
   }
   for (int64_t i = begin; i < end; ++i) {
@@ -110,9 +109,8 @@ void histogram_of(const T* points, const T* weights, int64_t rows, int64_t dims,
                   double* hist, int64_t size) {
   std::vector<Bins<T>> bins;
   for (int64_t d = 0; d < dims; ++d) bins.emplace_back(axes[d], exact);
-  in_pieces(rows, hist, size, [&](int64_t begin, int64_t end, double* table) {
-    add_points(points, weights, begin, end, bins, table);
-  });
+  in_pieces(rows, hist, size,
+            [&](int64_t begin, int64_t end, double* table) { add_points(points, weights, begin, end, bins, table); });
 }
 
 template <class F>

@@ -168,7 +168,6 @@ struct TestOp {
     }
     return !Any;
   }
-
 };
 struct NonZeroOp {
   static constexpr bool kVectors = false;

@@ -27,6 +27,7 @@ template <class X>
 RL_INLINE Moments moments_run(const X* x, int64_t n) {
   using D = Vec<double>;
   const double pivot = x[0];
+  if (n == 1) return {1, pivot, pivot - pivot};  // NaN where the element is not finite
   const D p(pivot);
   D s[4] = {0.0, 0.0, 0.0, 0.0}, q[4] = {0.0, 0.0, 0.0, 0.0};
   auto take = [&](int k, D v) __attribute__((always_inline)) {
@@ -88,7 +89,8 @@ void moments_cols(const ReduceBlock& b) {
   const int64_t columns = b.outputs;
   for (int64_t j = 0; j < columns; ++j) {
     pivot[j] = load_as(*reinterpret_cast<const T*>(b.in + j * b.output_stride));
-    s[j] = q[j] = 0;
+    s[j] = 0;
+    q[j] = pivot[j] - pivot[j];  // NaN where the pivot is not finite
   }
   int64_t i = 1;
   auto distance = [](X x, double p) __attribute__((always_inline)) { return static_cast<double>(x) - p; };

@@ -75,6 +75,8 @@ RL_INLINE A exp1(A x) {
 template <class A>
 RL_INLINE A log_add(RunningLogSum<A>& s, A x) {
   if (x == -kInfinity<A>) {
+  } else if (x != x) {
+    s.shift = s.sum = x;
   } else if (x > s.shift) {
     s.sum = s.shift == -kInfinity<A> ? A(1) : s.sum * exp1(s.shift - x) + A(1);
     s.shift = x;
@@ -145,9 +147,8 @@ void log_cols(const ScanBlock& b) {
 #pragma GCC ivdep
       for (int64_t j = 0; j < m; ++j) next[j] = (x[j] > shift[j]) | (x[j] != x[j]) ? x[j] : shift[j];
       // Equal values, infinities among them, differ by 0.
-      auto factor = [](Vec<A> v, Vec<A> s) __attribute__((always_inline)) {
-        return select(v == s, Vec<A>(A(1)), exp(v - s));
-      };
+      auto factor = [](Vec<A> v, Vec<A> s)
+                        __attribute__((always_inline)) { return select(v == s, Vec<A>(A(1)), exp(v - s)); };
       map2(shift, shift, next, m, factor);
       map2(x, x, next, m, factor);
 #pragma GCC ivdep
@@ -155,9 +156,8 @@ void log_cols(const ScanBlock& b) {
         sum[j] = sum[j] * shift[j] + (next[j] == -kInfinity<A> ? A(0) : x[j]);
         shift[j] = next[j];
       }
-      map2(x, sum, next, m, [](Vec<A> s, Vec<A> v) __attribute__((always_inline)) {
-        return select(s == Vec<A>(A(0)), v, log(s) + v);
-      });
+      map2(x, sum, next, m,
+           [](Vec<A> s, Vec<A> v) __attribute__((always_inline)) { return select(s == Vec<A>(A(0)), v, log(s) + v); });
       for (int64_t j = 0; j < m; ++j) out[i * b.stride + j] = W::store(x[j]);
     }
   }
@@ -181,9 +181,7 @@ void fill_scan(ReduceTable& t) {
   fill<bfloat16>(t, DType::BFloat16);
   fill<float>(t, DType::Float32);
   fill<double>(t, DType::Float64);
-  for_float_types([&]<class T>(DType dtype) {
-    t.logcumsumexp[static_cast<int>(dtype)] = {log_rows<T>, log_cols<T>};
-  });
+  for_float_types([&]<class T>(DType dtype) { t.logcumsumexp[static_cast<int>(dtype)] = {log_rows<T>, log_cols<T>}; });
   fill<Cx<float>>(t, DType::Complex64);
   fill<Cx<double>>(t, DType::Complex128);
 }

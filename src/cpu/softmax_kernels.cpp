@@ -156,8 +156,8 @@ void softmax_cols(const SoftmaxBlock& b) {
     const int64_t m = b.rows - first < strip ? b.rows - first : strip;
     const T* in = reinterpret_cast<const T*>(b.in) + first;
     T* out = reinterpret_cast<T*>(b.out) + first;
-    column_maxima(largest, m, b.n, [&](int64_t i)
-                                       __attribute__((always_inline)) { return load_row(row, in + i * b.stride, m); });
+    column_maxima(largest, m, b.n,
+                  [&](int64_t i) __attribute__((always_inline)) { return load_row(row, in + i * b.stride, m); });
     for (int64_t j = 0; j < m; ++j) sum[j] = 0;
     auto exponentials = [](X* to, const X* x, const X* shift, int64_t n) __attribute__((always_inline)) {
       map2(to, x, shift, n, [](Vec<X> v, Vec<X> s) __attribute__((always_inline)) { return exp(v - s); });

@@ -15,9 +15,10 @@ void check_diff_edge(const Tensor& self, const Tensor& edge, int64_t dim) {
   if (edge.dim() != self.dim()) fail("diff expects prepend or append to be the same dimension as input");
   for (int64_t d = 0; d < self.dim(); ++d)
     if (d != dim && edge.size(d) != self.size(d))
-      fail("diff expects the shape of tensor to prepend or append to match that of input except along the "
-           "differencing dimension; input.size(",
-           d, ") = ", self.size(d), ", but got tensor.size(", d, ") = ", edge.size(d));
+      fail(
+          "diff expects the shape of tensor to prepend or append to match that of input except along the "
+          "differencing dimension; input.size(",
+          d, ") = ", self.size(d), ", but got tensor.size(", d, ") = ", edge.size(d));
 }
 
 }  // namespace
@@ -33,7 +34,7 @@ Tensor diff(const Tensor& self, int64_t n, int64_t dim, const Tensor& prepend, c
       if (t != &self) check_diff_edge(self, *t, d);
       parts.push_back(*t);
     }
-  if (n == 0) return clone(self, true);
+  if (n == 0) return clone(self);
   Tensor x = parts.size() > 1 ? cat(parts, d) : self;
   n = std::min(n, x.size(d));
   if (n == 0) return clone(x, true);
@@ -105,9 +106,9 @@ Tensor trapezoid(const Tensor& y, const Tensor& x, int64_t dim) {
 
 Tensor trapezoid(const Tensor& y, const Scalar& dx, int64_t dim) {
   check_cpu("trapezoid", y);
+  const int64_t d = sample_dim(y, dim);
   check_no_bool("trapezoid", y);
   check_dx("trapezoid", dx);
-  const int64_t d = sample_dim(y, dim);
   if (y.size(d) == 0) return zeros(without(y.sizes(), d), y.dtype());
   // The sum of all samples without half of the first and the last one.
   return mul(sub(sum_along(y, d), mul(add(select(y, d, 0), select(y, d, -1)), 0.5)), dx.to_double());
@@ -136,14 +137,15 @@ Tensor cumulative_trapezoid(const Tensor& y, const Scalar& dx, int64_t dim) {
 namespace {
 
 // The dims of the call, each at most once. spacings: the length of the list of spacings, if there is one.
-DimVector gradient_dims(const Tensor& self, OptSpan dims, std::optional<size_t> spacings,
-                        int64_t edge_order) {
+DimVector gradient_dims(const Tensor& self, OptSpan dims, std::optional<size_t> spacings, int64_t edge_order) {
   check_cpu("gradient", self);
+  if (self.dtype() == DType::UInt8) fail("torch.gradient does not support uint8 input.");
   if (edge_order != 1 && edge_order != 2) fail("torch.gradient only supports edge_order=1 and edge_order=2.");
   if (spacings && dims && dims->size() != *spacings)
-    fail("torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the "
-         "same length, but got a spacing argument of length ",
-         *spacings, " and a dim argument of length ", dims->size(), ".");
+    fail(
+        "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the "
+        "same length, but got a spacing argument of length ",
+        *spacings, " and a dim argument of length ", dims->size(), ".");
   if (spacings && !dims && static_cast<int64_t>(*spacings) != self.dim())
     fail("torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to 'self.dim() = ",
          self.dim(), "', since dim argument was not given, but got a list of length ", *spacings);
@@ -151,7 +153,7 @@ DimVector gradient_dims(const Tensor& self, OptSpan dims, std::optional<size_t> 
   if (dims) {
     uint64_t seen = 0;
     for (int64_t dim : *dims) {
-      const int64_t d = wrap_dim(dim, self.dim());
+      const int64_t d = sample_dim(self, dim);
       if (seen >> d & 1) fail("dim ", d, " appears multiple times in the list of dims");
       seen |= uint64_t{1} << d;
       result.push_back(d);
@@ -191,19 +193,19 @@ Tensor even_gradient(const Tensor& x, int64_t d, const Scalar& step, int64_t edg
 Tensor uneven_gradient(const Tensor& x, int64_t d, const Tensor& coordinates, int64_t edge_order) {
   DimVector shape(x.dim(), 1);
   shape[d] = -1;
-  const Tensor h = reshape(diff(coordinates), shape);
+  const Tensor steps = diff(coordinates), h = reshape(steps, shape);
   const Tensor h1 = part(h, d, 0, -1), h2 = part(h, d, 1), both = add(h1, h2);
   const Tensor inner = combine(neg(div(h2, mul(h1, both))), part(x, d, 0, -2), div(sub(h2, h1), mul(h1, h2)),
                                part(x, d, 1, -1), div(h1, mul(h2, both)), part(x, d, 2));
   Tensor first, last;
   if (edge_order == 1) {
-    first = div(sub(one(x, d, 1), one(x, d, 0)), one(h, d, 0));
-    last = div(sub(one(x, d, -1), one(x, d, -2)), one(h, d, -1));
+    first = div(sub(one(x, d, 1), one(x, d, 0)), select(steps, 0, 0));
+    last = div(sub(one(x, d, -1), one(x, d, -2)), select(steps, 0, -1));
   } else {
-    const Tensor a = one(h, d, 0), b = one(h, d, 1), ab = add(a, b);
+    const Tensor a = select(steps, 0, 0), b = select(steps, 0, 1), ab = add(a, b);
     first = combine(neg(div(add(mul(a, 2), b), mul(a, ab))), one(x, d, 0), div(ab, mul(a, b)), one(x, d, 1),
                     neg(div(a, mul(b, ab))), one(x, d, 2));
-    const Tensor e = one(h, d, -2), f = one(h, d, -1), ef = add(e, f);
+    const Tensor e = select(steps, 0, -2), f = select(steps, 0, -1), ef = add(e, f);
     last = combine(div(f, mul(e, ef)), one(x, d, -3), neg(div(ef, mul(e, f))), one(x, d, -2),
                    div(add(mul(f, 2), e), mul(f, ef)), one(x, d, -1));
   }

@@ -56,16 +56,18 @@ void check_histogram(const Tensor& x, const Tensor& weight) {
   if (weight.defined()) {
     check_cpu("histogramdd", weight);
     if (weight.dtype() != x.dtype())
-      fail("torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have the same "
-           "dtype, but got input(",
-           cpp_type_name(x.dtype()), "), and weight(", cpp_type_name(weight.dtype()), ")");
+      fail(
+          "torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have the same "
+          "dtype, but got input(",
+          cpp_type_name(x.dtype()), "), and weight(", cpp_type_name(weight.dtype()), ")");
     const IntSpan outer = x.sizes().first(x.sizes().size() - 1);
     if (!std::equal(outer.begin(), outer.end(), weight.sizes().begin(), weight.sizes().end()))
-      fail("torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor "
-           "excluding its innermost dimension, but got input with shape ",
-           x.sizes(), " and weight with shape ", weight.sizes());
+      fail(
+          "torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor "
+          "excluding its innermost dimension, but got input with shape ",
+          x.sizes(), " and weight with shape ", weight.sizes());
   }
-  if (x.dtype() != DType::Float32 && x.dtype() != DType::Float64)
+  if (!is_floating_point(x.dtype()))
     fail<NotImplementedError>("\"histogramdd\" not implemented for '", scalar_type_name(x.dtype()), "'");
 }
 
@@ -91,11 +93,11 @@ Histogram fill_histogram(const Tensor& self, TensorList edges, bool even, const 
   for (const Tensor& e : edges) shape.push_back(e.size(0) - 1);
   Tensor hist = zeros(shape, DType::Float64);
   const int64_t dims = static_cast<int64_t>(edges.size());
-  const Tensor x = contiguous(self), w = weight.defined() ? contiguous(weight) : Tensor();
+  const Tensor x = as_floats(self), w = weight.defined() ? as_floats(weight) : Tensor();
   std::vector<Tensor> kept;
   std::vector<cpu::Axis> axes;
   for (const Tensor& e : edges) {
-    kept.push_back(contiguous(e));
+    kept.push_back(as_floats(e));
     axes.push_back({kept.back().data(), e.size(0) - 1, even, self.dtype()});
   }
   if (dims)
@@ -151,9 +153,10 @@ Histogram histogramdd(const Tensor& self, std::span<const Tensor> bin_edges, con
       fail("torch.histogramdd: bins tensor should have one dimension, but got ", e.dim(),
            " dimensions in the bins tensor for dimension ", d);
     if (e.numel() == 0)
-      fail("torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins tensor for "
-           "dimension ",
-           d);
+      fail(
+          "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins tensor for "
+          "dimension ",
+          d);
     check_bins(e.numel() - 1, d);
     edges.push_back(e);
   }

@@ -149,11 +149,12 @@ DType sum_dtype(const Tensor& self, OptDType dtype) {
   return dtype ? *dtype : is_integral(self.dtype(), true) ? DType::Int64 : self.dtype();
 }
 
-namespace {
-
-bool records(const Tensor& self, DType result) { return autograd::needs(self) && is_differentiable(result); }
-
-}  // namespace
+bool records_sum(const Tensor& self, DType dtype) {
+  if (!autograd::needs(self)) [[likely]]
+    return false;
+  if (!is_differentiable(dtype)) fail("Autograd not support dtype: ", dtype);
+  return true;
+}
 
 // ---- sum, mean
 
@@ -162,9 +163,10 @@ Tensor sum(const Tensor& self, OptSpan dims, bool keepdim, OptDType dtype) {
   const uint64_t set = reduced_dims(dims, self.dim());
   const DType result = sum_dtype(self, dtype);
   if (static_cast<int>(result) >= kNumComputeDTypes) find_kernel(ReduceOp::Sum, "sum_cpu", result);
+  const bool record = records_sum(self, result);
   const Tensor out = !dims && !keepdim ? empty({}, result) : empty(reduced_shape(self.sizes(), set, keepdim), result);
   reduce_into(ReduceOp::Sum, "sum_cpu", summand(self, result), set, out, 0);
-  if (records(self, result)) [[unlikely]]
+  if (record) [[unlikely]]
     autograd::record(dims ? "SumBackward1" : "SumBackward0", out, {&self},
                      [sizes = DimVector(self.sizes()), set, keepdim](autograd::Grads& g) {
                        g[0] = expand_reduced(g.grad(), sizes, set, keepdim);
@@ -227,9 +229,10 @@ Tensor prod(const Tensor& self, OptInt dim, bool keepdim, OptDType dtype) {
   const uint64_t set = reduced_dims(dims, self.dim());
   const DType result = sum_dtype(self, dtype);
   if (static_cast<int>(result) >= kNumComputeDTypes) find_kernel(ReduceOp::Prod, "prod_cpu", result);
+  const bool record = records_sum(self, result);
   const Tensor out = empty(reduced_shape(self.sizes(), set, keepdim), result);
   reduce_into(ReduceOp::Prod, "prod_cpu", summand(self, result), set, out, 1);
-  if (records(self, result)) {
+  if (record) {
     SavedTensor x(self.dtype() == result ? self : to(self, result));
     auto node = autograd::record(dim ? "ProdBackward1" : "ProdBackward0", out, {&self},
                                  [x, y = SavedTensor::result(out), set, keepdim](autograd::Grads& g) {

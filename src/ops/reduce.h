@@ -28,6 +28,9 @@ Tensor expand_reduced(const Tensor& t, IntSpan sizes, uint64_t dims, bool keepdi
 
 enum class Finish : uint8_t { None, Divide, Sqrt };
 
+// Whether a sum or product with results of `dtype` is recorded; torch refuses integers there.
+bool records_sum(const Tensor& self, DType dtype);
+
 // Writes the reduction of `self` over `dims` to `out`, which is contiguous and may be of any dtype. Complex numbers are
 // two real ones (except for Prod); merge_parts: real and imaginary parts are reduced together. Without elements the
 // outputs become `identity`.
@@ -58,9 +61,8 @@ void for_lines(const Tensor& t, int64_t dim, int64_t grain, int64_t widest, F f)
   const int64_t n = t.dim() ? t.sizes()[dim] : 1;
   cpu::BlockingRegion region(t.numel() > cpu::kSerialElements);
   if (inner == 1) {
-    parallel_for(0, outer, std::max<int64_t>(1, grain / n), [&](int64_t begin, int64_t end) {
-      f(Lines{begin * n, end - begin, n, 1, true});
-    });
+    parallel_for(0, outer, std::max<int64_t>(1, grain / n),
+                 [&](int64_t begin, int64_t end) { f(Lines{begin * n, end - begin, n, 1, true}); });
     return;
   }
   const int64_t run = std::min(inner, widest), runs = (inner + run - 1) / run;

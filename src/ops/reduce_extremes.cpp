@@ -206,8 +206,8 @@ std::tuple<Tensor, Tensor> aminmax(const Tensor& self, OptInt dim, bool keepdim)
                             Tensor total;
                             for (size_t i = 0; i < 2; ++i) {
                               if (!g.grad(i).defined()) continue;
-                              const Tensor part = extreme_grad(g.grad(i), g.unpack(x), g.unpack(i ? high : low), set,
-                                                               keepdim, false);
+                              const Tensor part =
+                                  extreme_grad(g.grad(i), g.unpack(x), g.unpack(i ? high : low), set, keepdim, false);
                               total = total.defined() ? add(total, part) : part;
                             }
                             g[0] = total;

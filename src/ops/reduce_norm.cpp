@@ -40,13 +40,14 @@ struct MomentsSink final : cpu::ReduceSink {
   }
 };
 
-// d var / dx = 2 (x - mean) / (n - correction)
-Tensor var_grad(const Tensor& grad, const Tensor& x, uint64_t set, double correction, bool keepdim) {
+// d var / dx = 2 (x - mean) / (n - correction). whole: no dims were given; only then results without degrees of freedom
+// have infinite gradients, as in torch.
+Tensor var_grad(const Tensor& grad, const Tensor& x, uint64_t set, double correction, bool keepdim, bool whole) {
   const int64_t ndim = x.dim();
   const double freedom = static_cast<double>(reduced_count(x.sizes(), set)) - correction;
   const Tensor g = restore_dims(grad, set, keepdim, ndim);
   const Tensor m = ndim ? mean(x, dim_list(set, ndim), true) : mean(x);
-  if (freedom <= 0) {
+  if (freedom <= 0 && (whole || ndim == 0)) {
     const Tensor same = eq(x, m);
     return mul(g, where(same, NAN, INFINITY));
   }
@@ -115,16 +116,17 @@ Tensor spread_op(const char* name, const Tensor& self, OptSpan dims, double corr
   const uint64_t set = reduced_dims(dims, self.dim());
   const Tensor out = spread(name, self, set, correction, keepdim, root, false).value;
   if (autograd::needs(self)) {
+    const bool whole = !dims;
     if (root)
       autograd::record(
           "StdBackward0", out, {&self},
-          [x = SavedTensor(self), y = SavedTensor::result(out), set, correction, keepdim](autograd::Grads& g) {
-            g[0] = var_grad(root_grad(g.grad(), g.unpack(y)), g.unpack(x), set, correction, keepdim);
+          [x = SavedTensor(self), y = SavedTensor::result(out), set, correction, keepdim, whole](autograd::Grads& g) {
+            g[0] = var_grad(root_grad(g.grad(), g.unpack(y)), g.unpack(x), set, correction, keepdim, whole);
           });
     else
       autograd::record("VarBackward0", out, {&self},
-                       [x = SavedTensor(self), set, correction, keepdim](autograd::Grads& g) {
-                         g[0] = var_grad(g.grad(), g.unpack(x), set, correction, keepdim);
+                       [x = SavedTensor(self), set, correction, keepdim, whole](autograd::Grads& g) {
+                         g[0] = var_grad(g.grad(), g.unpack(x), set, correction, keepdim, whole);
                        });
   }
   return out;
@@ -137,20 +139,21 @@ std::tuple<Tensor, Tensor> spread_mean_op(const char* name, const Tensor& self, 
   const Spread r = spread(name, self, set, correction, keepdim, root, true);
   if (autograd::needs(self)) {
     const Tensor results[2] = {r.value, r.mean};
-    autograd::record_many(
-        root ? "StdMeanBackward0" : "VarMeanBackward0", results, {&self, 1},
-        [x = SavedTensor(self), y = SavedTensor::result(r.value), set, correction, keepdim, root](autograd::Grads& g) {
-          const Tensor input = g.unpack(x);
-          Tensor total;
-          if (g.grad(0).defined())
-            total = var_grad(root ? root_grad(g.grad(0), g.unpack(y)) : g.grad(0), input, set, correction, keepdim);
-          if (g.grad(1).defined()) {
-            const double count = static_cast<double>(reduced_count(input.sizes(), set));
-            const Tensor part = expand_reduced(div(g.grad(1), count), input.sizes(), set, keepdim);
-            total = total.defined() ? add(total, part) : part;
-          }
-          g[0] = total;
-        });
+    autograd::record_many(root ? "StdMeanBackward0" : "VarMeanBackward0", results, {&self, 1},
+                          [x = SavedTensor(self), y = SavedTensor::result(r.value), set, correction, keepdim, root,
+                           whole = !dims](autograd::Grads& g) {
+                            const Tensor input = g.unpack(x);
+                            Tensor total;
+                            if (g.grad(0).defined())
+                              total = var_grad(root ? root_grad(g.grad(0), g.unpack(y)) : g.grad(0), input, set,
+                                               correction, keepdim, whole);
+                            if (g.grad(1).defined()) {
+                              const double count = static_cast<double>(reduced_count(input.sizes(), set));
+                              const Tensor part = expand_reduced(div(g.grad(1), count), input.sizes(), set, keepdim);
+                              total = total.defined() ? add(total, part) : part;
+                            }
+                            g[0] = total;
+                          });
   }
   return {r.value, r.mean};
 }

@@ -85,8 +85,9 @@ Tensor cumsum(const Tensor& self, int64_t dim, OptDType dtype) {
   check_cpu("cumsum", self);
   const int64_t d = wrap_dim(dim, self.dim());
   const DType result = sum_dtype(self, dtype);
+  const bool record = records_sum(self, result);
   const Tensor out = scan(Scan::Sum, self, d, result);
-  if (autograd::needs(self) && is_differentiable(result))
+  if (record)
     autograd::record("CumsumBackward0", out, {&self}, [d](autograd::Grads& g) { g[0] = reverse_cumsum(g.grad(), d); });
   return out;
 }
@@ -107,8 +108,9 @@ Tensor cumprod(const Tensor& self, int64_t dim, OptDType dtype) {
   check_cpu("cumprod", self);
   const int64_t d = wrap_dim(dim, self.dim());
   const DType result = sum_dtype(self, dtype);
+  const bool record = records_sum(self, result);
   const Tensor out = scan(Scan::Product, self, d, result);
-  if (autograd::needs(self) && is_differentiable(result)) {
+  if (record) {
     SavedTensor x(self.dtype() == result ? self : to(self, result));
     autograd::record("CumprodBackward0", out, {&self}, [x, y = SavedTensor::result(out), d](autograd::Grads& g) {
       g[0] = cumprod_grad(g.grad(), g.unpack(x), g.unpack(y), d);

@@ -52,8 +52,7 @@ Tensor softmax_backward(const Tensor& grad, const Tensor& y, int64_t dim, bool l
                        } else {
                          if (g.needs(0)) g[0] = softmax_backward(gg, r, dim, false);
                          if (g.needs(1))
-                           g[1] = sub(mul(gg, sub(f, sum(mul(f, r), over, true))),
-                                      mul(f, sum(mul(gg, r), over, true)));
+                           g[1] = sub(mul(gg, sub(f, sum(mul(f, r), over, true))), mul(f, sum(mul(gg, r), over, true)));
                        }
                      });
   return out;

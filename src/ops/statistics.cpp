@@ -101,7 +101,7 @@ Tensor renorm(const Tensor& self, const Scalar& p, int64_t dim, const Scalar& ma
   const Tensor n = norm(self, p.to_double(), others, true, dtype);
   // 1e-7 keeps the division finite.
   const Tensor factor = where(gt(n, limit), div(limit, add(n, 1e-7)), 1.0);
-  return mul(self, to(factor, to_real(self.dtype())));
+  return contiguous(mul(self, to(factor, to_real(self.dtype()))));
 }
 
 }  // namespace rushlight
