@@ -211,8 +211,8 @@ DimVector broadcast_strides(IntSpan sizes, IntSpan strides, IntSpan shape) {
 Geometry expand(const Tensor& t, IntSpan sizes) {
   const int64_t n = static_cast<int64_t>(sizes.size()), lead = n - t.dim();
   if (lead < 0)
-    fail("expand(", tensor_type_name(t.dtype()), "{", t.sizes(), "}, size=", sizes, "): the number of sizes provided (",
-         n, ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
+    fail("expand(CPU", t.dtype(), "Type{", t.sizes(), "}, size=", sizes, "): the number of sizes provided (", n,
+         ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
   if (n > kMaxDims) fail("expand(): tensors have at most ", kMaxDims, " dimensions, got ", n);
   Geometry g{sizes, DimVector(n), t.storage_offset()};
   for (int64_t i = n - 1; i >= 0; --i) {
@@ -222,7 +222,7 @@ Geometry expand(const Tensor& t, IntSpan sizes) {
                                               : stride_product(g.sizes[i + 1], g.strides[i + 1]);
     if (sizes[i] == -1) {
       if (i < lead)
-        fail("expand(", tensor_type_name(t.dtype()), "{", t.sizes(), "}, size=", sizes,
+        fail("expand(CPU", t.dtype(), "Type{", t.sizes(), "}, size=", sizes,
              "): the expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
       g.sizes[i] = own;
       g.strides[i] = own_stride;

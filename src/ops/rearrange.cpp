@@ -187,14 +187,14 @@ Tensor constant_pad_nd(const Tensor& self, IntSpan pad, const Scalar& value) {
   bool cut_only = true;
   for (int64_t i = 0; i < padded; ++i) {
     const int64_t d = n - 1 - i, before = pad[2 * i], after = pad[2 * i + 1], size = self.sizes()[d];
+    if (before < -size || after < -size || std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0) < -size)
+      fail("narrow(): length must be non-negative.");
     int64_t grown;
     if (__builtin_add_overflow(size, before, &grown) || __builtin_add_overflow(grown, after, &grown))
       fail("constant_pad_nd: size overflows with pad=", pad);
     if (grown < 0)
       fail("The input size ", size, ", plus negative padding ", before, " and ", after,
            " resulted in a negative output size, which is invalid. Check dimension ", d, " of your input.");
-    if (before < -size || after < -size || std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0) < -size)
-      fail("narrow(): length must be non-negative.");
     if (before > 0 || after > 0) cut_only = false;
     sizes[d] = grown;
     from[d] = std::min(before < 0 ? -before : 0, size);

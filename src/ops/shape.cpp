@@ -212,8 +212,19 @@ Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination) {
          " dims) should contain the same number of "
          "dims as destination (",
          destination, " dims)");
-  layout::dim_set(source, self.dim(), "movedim: repeated dim in `source`:");
-  layout::dim_set(destination, self.dim(), "movedim: repeated dim in `destination`:");
+  auto check_distinct = [&](IntSpan dims, const char* name) {
+    uint64_t seen = 0;
+    DimVector wrapped;
+    bool repeated = false;
+    for (int64_t d : dims) {
+      wrapped.push_back(wrap_dim(d, self.dim()));
+      repeated = repeated || (seen >> wrapped.back() & 1);
+      seen |= uint64_t{1} << wrapped.back();
+    }
+    if (repeated) fail("movedim: repeated dim in `", name, "` (", IntSpan(wrapped), ")");
+  };
+  check_distinct(source, "source");
+  check_distinct(destination, "destination");
   if (self.dim() == 0) return alias(self);
   DimVector order(self.dim(), -1), rest;
   uint64_t moved = 0;
