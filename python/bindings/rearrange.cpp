@@ -39,8 +39,13 @@ void register_rearrange() {
 
   def_op(
       "diag(Tensor input, int diagonal=0, *, Tensor? out=None)",
-      [](const Args& a) { return diag(a.tensor(0), a.integer(1, 0)); }, kBoth,
-      "The diagonal of a matrix as a vector, or the matrix with a vector on its diagonal.");
+      [](const Args& a) {
+        const Tensor& t = a.tensor(0);
+        if (a.has(2) && a.tensor(2).dtype() != t.dtype())
+          fail("Expected out tensor to have dtype ", t.dtype(), ", but got ", a.tensor(2).dtype(), " instead");
+        return diag(t, a.integer(1, 0));
+      },
+      kBoth, "The diagonal of a matrix as a vector, or the matrix with a vector on its diagonal.");
   def(
       "diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1)",
       [](Args& a) { return wrap(diag_embed(a.tensor(0), a.integer(1, 0), a.integer(2, -2), a.integer(3, -1))); }, kBoth,

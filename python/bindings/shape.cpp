@@ -78,7 +78,13 @@ void register_shape() {
       kMethod);
   def(
       "t_(Tensor self)",
-      [](Args& a) { return inplace_view(a, [](const Args&, const Tensor& t) { return rushlight::t(t); }); }, kMethod);
+      [](Args& a) {
+        return inplace_view(a, [](const Args&, const Tensor& t) {
+          if (t.dim() > 2) fail("t_() expects a tensor with <= 2 dimensions, but self is ", t.dim(), "D");
+          return rushlight::t(t);
+        });
+      },
+      kMethod);
   def(
       "transpose_(Tensor self, int dim0, int dim1)",
       [](Args& a) {
@@ -104,7 +110,11 @@ void register_shape() {
   def(
       "t(Tensor input)", [](Args& a) { return wrap(t(a.tensor(0))); }, kBoth,
       "Transpose of a matrix; 1-d and 0-d tensors as they are.");
-  def("adjoint(Tensor input)", [](Args& a) { return wrap(conj(matrix_T(a.tensor(0)))); });
+  def("adjoint(Tensor input)", [](Args& a) {
+    const Tensor& t = a.tensor(0);
+    if (t.dim() == 1) fail("tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor.");
+    return wrap(conj(matrix_T(t)));
+  });
   def("permute(Tensor self, int[*] dims)", [](Args& a) { return wrap(permute(a.tensor(0), dims_of(a, 1))); }, kMethod);
   def(
       "permute(Tensor input, int[] dims)", [](Args& a) { return wrap(permute(a.tensor(0), a.ints(1))); }, kFunction,

@@ -336,7 +336,7 @@ RL_GETTER(H, [&] {
   if (t.dim() != 2 && t.dim() != 0)
     fail("tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(), "-D tensor.",
          t.dim() > 2 ? " For batches of matrices, consider using tensor.mH" : "");
-  return wrap(conj(numpy_T(t)));
+  return wrap(conj(t.dim() ? matrix_T(t) : numpy_T(t)));
 }())
 RL_GETTER(mH, wrap(conj(matrix_T(t))))
 RL_GETTER(real, wrap(real(t)))

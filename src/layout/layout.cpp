@@ -55,18 +55,6 @@ bool is_contiguous(IntSpan sizes, IntSpan strides, int64_t numel) {
   return true;
 }
 
-namespace {
-
-// Dims in order of falling stride; ties and dims of size 1 keep their order.
-DimVector memory_order(IntSpan sizes, IntSpan strides) {
-  DimVector order(static_cast<int64_t>(sizes.size()));
-  for (int64_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return strides[a] > strides[b]; });
-  return order;
-}
-
-}  // namespace
-
 bool is_non_overlapping_and_dense(IntSpan sizes, IntSpan strides) {
   int64_t expected = 1;
   DimVector kept;
@@ -84,14 +72,23 @@ bool is_non_overlapping_and_dense(IntSpan sizes, IntSpan strides) {
 
 DimVector dense_strides_like(IntSpan sizes, IntSpan strides) {
   if (is_non_overlapping_and_dense(sizes, strides)) return strides;
-  for (int64_t s : sizes)
-    if (s == 0) return contiguous_strides(sizes);
-  DimVector order = memory_order(sizes, strides);
-  DimVector result(order.size());
+  const int64_t n = static_cast<int64_t>(sizes.size());
+  // An insertion sort from the innermost dim on; dims with stride 0 tell nothing, so that the order is not a total one.
+  DimVector order(n), result(n);
+  for (int64_t i = 0; i < n; ++i) order[i] = n - 1 - i;
+  for (int64_t i = 1; i < n; ++i)
+    for (int64_t j = i - 1, at = i; j >= 0; --j) {
+      const int64_t a = order[j], b = order[at];
+      if (strides[a] == 0 || strides[b] == 0) continue;
+      if (strides[a] < strides[b]) break;
+      if (strides[a] == strides[b] && sizes[a] <= sizes[b]) continue;
+      std::swap(order[j], order[at]);
+      at = j;
+    }
   int64_t step = 1;
-  for (int64_t i = order.size() - 1; i >= 0; --i) {
-    result[order[i]] = step;
-    step *= sizes[order[i]];
+  for (int64_t d : order) {
+    result[d] = step;
+    step *= sizes[d];
   }
   return result;
 }
@@ -214,8 +211,8 @@ DimVector broadcast_strides(IntSpan sizes, IntSpan strides, IntSpan shape) {
 Geometry expand(const Tensor& t, IntSpan sizes) {
   const int64_t n = static_cast<int64_t>(sizes.size()), lead = n - t.dim();
   if (lead < 0)
-    fail("expand(", tensor_type_name(t.dtype()), "{", t.sizes(), "}, size=", sizes, "): the number of sizes provided (",
-         n, ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
+    fail("expand(CPU", t.dtype(), "Type{", t.sizes(), "}, size=", sizes, "): the number of sizes provided (", n,
+         ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
   if (n > kMaxDims) fail("expand(): tensors have at most ", kMaxDims, " dimensions, got ", n);
   Geometry g{sizes, DimVector(n), t.storage_offset()};
   for (int64_t i = n - 1; i >= 0; --i) {
@@ -225,7 +222,7 @@ Geometry expand(const Tensor& t, IntSpan sizes) {
                                               : stride_product(g.sizes[i + 1], g.strides[i + 1]);
     if (sizes[i] == -1) {
       if (i < lead)
-        fail("expand(", tensor_type_name(t.dtype()), "{", t.sizes(), "}, size=", sizes,
+        fail("expand(CPU", t.dtype(), "Type{", t.sizes(), "}, size=", sizes,
              "): the expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
       g.sizes[i] = own;
       g.strides[i] = own_stride;
@@ -287,7 +284,7 @@ Geometry select(const Tensor& t, int64_t dim, int64_t index) {
 }
 
 Geometry slice(const Tensor& t, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end, int64_t step) {
-  if (t.dim() == 0) fail("slice() cannot be applied to a 0-dim tensor.");
+  if (t.dim() == 0) fail<IndexError>("slice() cannot be applied to a 0-dim tensor.");
   dim = wrap_dim(dim, t.dim());
   if (step <= 0) fail("slice step must be positive");
   const int64_t size = t.sizes()[dim];

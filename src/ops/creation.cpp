@@ -65,8 +65,8 @@ Tensor empty_like(const Tensor& self, OptDType dtype) {
   const DType d = dtype.value_or(self.dtype());
   if (self.is_contiguous()) {
     Tensor r = empty(self.sizes(), d, self.device());
-    // Dims of size 1 keep their strides, too.
-    if (self.numel() && !equal(r.strides(), self.strides())) r.impl()->set_geometry(self.sizes(), self.strides(), 0);
+    // Strides that are never followed (of dims of size 1, of empty tensors) are kept, too.
+    if (!equal(r.strides(), self.strides())) r.impl()->set_geometry(self.sizes(), self.strides(), 0);
     return r;
   }
   return empty_strided(self.sizes(), layout::dense_strides_like(self.sizes(), self.strides()), d, self.device());

@@ -55,8 +55,8 @@ Tensor diag_embed(const Tensor& self, int64_t offset, int64_t dim1, int64_t dim2
 Tensor diagflat(const Tensor& self, int64_t offset) { return diag(ravel(self), offset); }
 
 Tensor trace(const Tensor& self) {
-  if (self.dim() != 2) fail("trace: expected a matrix, but got tensor with dim ", self.dim());
   if (self.dtype() == DType::Bool) fail<NotImplementedError>("\"trace\" not implemented for 'Bool'");
+  if (self.dim() != 2) fail("trace: expected a matrix, but got tensor with dim ", self.dim());
   Tensor r;
   {
     NoGradGuard no_grad;
@@ -125,13 +125,22 @@ void zero_outside(const Tensor& t, const Triangle& tri) {
   });
 }
 
+// The first matrix of a batch, for questions about its geometry.
+Tensor one_matrix(const Tensor& self) {
+  const size_t batch = static_cast<size_t>(self.dim() - 2);
+  return Tensor::adopt(TensorImpl::create(self.storage(), self.dtype(), self.sizes().subspan(batch),
+                                          self.strides().subspan(batch), self.storage_offset()));
+}
+
 Tensor triangle(bool inplace, bool lower, const Tensor& self, int64_t k) {
   const char* const name = inplace ? (lower ? "tril_" : "triu_") : (lower ? "tril" : "triu");
   check_cpu(name, self);
   if (self.dim() < 2) fail(lower ? "tril" : "triu", ": input tensor must have at least 2 dimensions");
   if (inplace) {
     autograd::check_inplace(self);
-    layout::check_writable(self);
+    // Matrices of a batch may be one and the same.
+    layout::check_not_read_only(self);
+    layout::check_writable(self.dim() > 2 ? one_matrix(self) : self);
   }
   const bool record = autograd::needs(self);
   const Triangle tri(self, lower, k);

@@ -3,6 +3,7 @@
 #include "cpu/loop_plan.h"
 #include "cpu/unsigned_kernels.h"
 #include "layout/layout.h"
+#include "rushlight/shape.h"
 
 namespace rushlight {
 
@@ -185,6 +186,16 @@ DType result_type(std::initializer_list<const Operand*> operands) {
 
 DType result_dtype(const Operand& a, const Operand& b) { return result_type({&a, &b}); }
 
+namespace {
+
+bool channels_last(IntSpan shape, std::initializer_list<const Tensor*> operands) {
+  for (const Tensor* t : operands)
+    if (!equal(t->sizes(), shape) || !is_contiguous(*t, MemoryFormat::ChannelsLast)) return false;
+  return true;
+}
+
+}  // namespace
+
 Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<const Tensor*> operands) {
   bool contiguous = true;
   for (const Tensor* t : operands) contiguous = contiguous && t->is_contiguous();
@@ -193,6 +204,7 @@ Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<con
   bool same = true;
   const Tensor& first = **operands.begin();
   for (const Tensor* t : operands) same = same && equal(t->sizes(), shape) && equal(t->strides(), first.strides());
+  if (n == 4 && channels_last(shape, operands)) return empty(shape, dtype, {}, MemoryFormat::ChannelsLast);
   if (same && first.is_non_overlapping_and_dense()) return empty_strided(shape, first.strides(), dtype);
   auto compare = [&](int64_t a, int64_t b) {
     for (const Tensor* t : operands) {

@@ -176,13 +176,16 @@ void joined_out(const char* operation, const Tensor& out, std::span<const Tensor
     out.impl()->set_geometry(sizes, channels_last_strides(sizes), out.storage_offset());
 }
 
-void check_stack(std::span<const Tensor> tensors) {
+// The dim, wrapped.
+int64_t check_stack(std::span<const Tensor> tensors, int64_t dim) {
   if (tensors.empty()) fail("stack expects a non-empty TensorList");
+  dim = wrap_dim(dim, tensors[0].dim() + 1);
   for (size_t i = 1; i < tensors.size(); ++i)
     if (!equal(tensors[i].sizes(), tensors[0].sizes()))
       fail("stack expects each tensor to be equal size, but got ", tensors[0].sizes(), " at entry 0 and ",
            tensors[i].sizes(), " at entry ", i);
   if (tensors[0].dim() + 1 > kMaxDims) fail("stack: tensors have at most ", kMaxDims, " dimensions");
+  return dim;
 }
 
 // Tensors as cat takes them, with a dim of size 1.
@@ -225,10 +228,9 @@ const Tensor& cat_out(const Tensor& out, std::span<const Tensor> tensors, int64_
 }
 
 Tensor stack(std::span<const Tensor> tensors, int64_t dim) {
-  check_stack(tensors);
+  dim = check_stack(tensors, dim);
   const Tensor& first = tensors[0];
   const int64_t count = static_cast<int64_t>(tensors.size());
-  dim = wrap_dim(dim, first.dim() + 1);
   Tensor out;
   if (dim < first.dim() && first.numel() != 0) {
     // One dim of the joined tensor is split in two, so that its order of dims is kept.
@@ -252,8 +254,7 @@ Tensor stack(std::span<const Tensor> tensors, int64_t dim) {
 }
 
 const Tensor& stack_out(const Tensor& out, std::span<const Tensor> tensors, int64_t dim) {
-  check_stack(tensors);
-  dim = wrap_dim(dim, tensors[0].dim() + 1);
+  dim = check_stack(tensors, dim);
   const TensorList list = unsqueezed(tensors, dim);
   const Plan p = plan_cat(list, dim, &out);
   DimVector sizes(p.like->sizes());

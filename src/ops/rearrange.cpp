@@ -1,6 +1,8 @@
 // Copies with elements in another order: reversed, rolled, repeated, padded.
 #include <algorithm>
+#include <cstring>
 
+#include "core/thread_pool.h"
 #include "cpu/loop_plan.h"
 #include "layout/layout.h"
 #include "layout/memory_format.h"
@@ -28,6 +30,12 @@ Tensor flip(const Tensor& self, IntSpan dims) {
     autograd::record("FlipBackward0", r, {&self}, [dims = DimVector(dims)](Grads& g) { g[0] = flip(g.grad(), dims); });
   return r;
 }
+
+namespace {
+
+constexpr int64_t kSmallBytes = 65536;
+
+}  // namespace
 
 Tensor fliplr(const Tensor& self) {
   if (self.dim() < 2) fail("Input must be >= 2-d.");
@@ -68,10 +76,24 @@ namespace {
 
 Tensor roll_along(const Tensor& self, int64_t shift, int64_t dim) {
   const int64_t d = wrap_dim(dim, self.dim()), size = self.sizes()[d];
-  int64_t start = size == 0 ? 0 : -(shift % size);
+  int64_t start = -(shift % size);
   if (start < 0) start += size;
-  const Tensor parts[2] = {narrow(self, d, start, size - start), narrow(self, d, 0, start)};
-  return cat(parts, d);
+  if (!self.is_contiguous() || self.nbytes() > kSmallBytes || suggested_format(self) != MemoryFormat::Contiguous) {
+    const Tensor parts[2] = {narrow(self, d, start, size - start), narrow(self, d, 0, start)};
+    return cat(parts, d);
+  }
+  const Tensor r = empty(self.sizes(), self.dtype(), self.device());
+  int64_t outer = 1;
+  for (int64_t i = 0; i < d; ++i) outer *= self.sizes()[i];
+  const size_t block = static_cast<size_t>(self.nbytes() / outer),
+               head = block / static_cast<size_t>(size) * static_cast<size_t>(start);
+  for (int64_t i = 0; i < outer; ++i) {
+    const char* const from = self.data() + static_cast<size_t>(i) * block;
+    char* const to = r.data() + static_cast<size_t>(i) * block;
+    std::memcpy(to, from + head, block - head);
+    std::memcpy(to + block - head, from, head);
+  }
+  return r;
 }
 
 }  // namespace
@@ -109,7 +131,6 @@ namespace {
 // of the split, so that it has at most 63 dims wherever there are elements.
 struct Repeated {
   DimVector sizes, split;
-  DimVector from;    // for every dim of split the dim of the input that it is, -1 for counts
   DimVector counts;  // the dims of split that count
 };
 
@@ -124,15 +145,87 @@ Repeated plan_repeat(IntSpan sizes, IntSpan repeats) {
     if (repeats[i] != 1) {
       p.counts.push_back(p.split.size());
       p.split.push_back(repeats[i]);
-      p.from.push_back(-1);
     }
-    if (own != 1) {
-      p.split.push_back(own);
-      p.from.push_back(i - lead);
-    }
+    if (own != 1) p.split.push_back(own);
   }
   return p;
 }
+
+// Writes the input once, then copies what is there already: rows along the last dim, blocks of rows along the others.
+class RepeatCopy {
+ public:
+  RepeatCopy(const Tensor& from, const Tensor& to, IntSpan repeats)
+      : from_(from.data()), to_(to.data()), item_(from.item_size()) {
+    const int64_t dims = static_cast<int64_t>(repeats.size()), lead = dims - from.dim();
+    for (int64_t i = 0; i < dims; ++i) {
+      const int64_t size = i < lead ? 1 : from.sizes()[i - lead];
+      if (size == 1 && repeats[i] == 1) continue;
+      sizes_.push_back(size);
+      repeats_.push_back(repeats[i]);
+      from_step_.push_back(i < lead ? 0 : from.strides()[i - lead] * item_);
+      to_step_.push_back(to.strides()[i] * item_);
+    }
+    last_ = sizes_.size();
+    // Trailing dims that lie densely and are not repeated are one run.
+    while (last_ > 0 && repeats_[last_ - 1] == 1 && (sizes_[last_ - 1] == 1 || from_step_[last_ - 1] == run_)) {
+      --last_;
+      run_ *= sizes_[last_];
+    }
+  }
+
+  void run() const {
+    if (last_ == 0) {
+      std::memcpy(to_, from_, static_cast<size_t>(run_));
+      return;
+    }
+    const int64_t block = to_step_[0] * sizes_[0];
+    if (last_ == 1 && from_step_[0] == run_)
+      std::memcpy(to_, from_, static_cast<size_t>(block));
+    else
+      parallel_for(0, sizes_[0], std::max<int64_t>(1, kParallelBytes / to_step_[0]), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) fill(1, to_ + i * to_step_[0], from_ + i * from_step_[0]);
+      });
+    if (block * repeats_[0] <= kParallelBytes) {
+      spread(to_, block, repeats_[0]);
+      return;
+    }
+    // Every chunk copies whole blocks, from the first one.
+    parallel_for(1, repeats_[0], std::max<int64_t>(1, kParallelBytes / block), [&](int64_t begin, int64_t end) {
+      std::memcpy(to_ + begin * block, to_, static_cast<size_t>(block));
+      spread(to_ + begin * block, block, end - begin);
+    });
+  }
+
+ private:
+  static constexpr int64_t kParallelBytes = 1 << 18;
+
+  // Copies the block at `at` behind itself until there are `count`.
+  static void spread(char* at, int64_t block, int64_t count) {
+    const int64_t most = std::max<int64_t>(1, kSmallBytes / block);
+    for (int64_t done = 1; done < count;) {
+      const int64_t n = std::min({done, count - done, most});
+      std::memcpy(at + done * block, at, static_cast<size_t>(n * block));
+      done += n;
+    }
+  }
+
+  void fill(int64_t dim, char* to, const char* from) const {
+    if (dim == last_) {
+      std::memcpy(to, from, static_cast<size_t>(run_));
+      return;
+    }
+    if (dim == last_ - 1 && from_step_[dim] == run_)
+      std::memcpy(to, from, static_cast<size_t>(run_ * sizes_[dim]));
+    else
+      for (int64_t i = 0; i < sizes_[dim]; ++i) fill(dim + 1, to + i * to_step_[dim], from + i * from_step_[dim]);
+    spread(to, to_step_[dim] * sizes_[dim], repeats_[dim]);
+  }
+
+  const char* from_;
+  char* to_;
+  int64_t item_, last_ = 0, run_ = item_;
+  DimVector repeats_, sizes_, from_step_, to_step_;
+};
 
 }  // namespace
 
@@ -145,15 +238,12 @@ Tensor repeat(const Tensor& self, IntSpan repeats) {
   const Repeated p = plan_repeat(self.sizes(), repeats);
   const Tensor r = empty(p.sizes, self.dtype(), self.device());
   if (r.numel() != 0) {
-    // The input has stride 0 along the counts.
-    DimVector strides;
-    for (int64_t d : p.from) strides.push_back(d < 0 ? 0 : self.strides()[d]);
-    const DimVector dense = layout::contiguous_strides(p.split);
-    cpu::LoopArg args[2] = {cpu::LoopArg(r, r.dtype()), cpu::LoopArg(self, r.dtype())};
-    args[0].sizes = args[1].sizes = p.split;
-    args[0].strides = dense;
-    args[1].strides = strides;
-    cpu::run_loop(cpu::elementwise().copy[cpu::size_class(r.item_size())], nullptr, p.split, args, 2);
+    // Scattered elements are gathered first, by the kernels that are good at it.
+    NoGradGuard no_grad;
+    const Tensor from = self.numel() > 1024 ? contiguous(self) : self;
+    const RepeatCopy copy(from, r, repeats);
+    cpu::BlockingRegion region(r.numel() > cpu::kSerialElements);
+    copy.run();
   }
   if (autograd::needs(self))
     autograd::record("RepeatBackward0", r, {&self},
@@ -187,14 +277,14 @@ Tensor constant_pad_nd(const Tensor& self, IntSpan pad, const Scalar& value) {
   bool cut_only = true;
   for (int64_t i = 0; i < padded; ++i) {
     const int64_t d = n - 1 - i, before = pad[2 * i], after = pad[2 * i + 1], size = self.sizes()[d];
+    if (before < -size || after < -size || std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0) < -size)
+      fail("narrow(): length must be non-negative.");
     int64_t grown;
     if (__builtin_add_overflow(size, before, &grown) || __builtin_add_overflow(grown, after, &grown))
       fail("constant_pad_nd: size overflows with pad=", pad);
     if (grown < 0)
       fail("The input size ", size, ", plus negative padding ", before, " and ", after,
            " resulted in a negative output size, which is invalid. Check dimension ", d, " of your input.");
-    if (before < -size || after < -size || std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0) < -size)
-      fail("narrow(): length must be non-negative.");
     if (before > 0 || after > 0) cut_only = false;
     sizes[d] = grown;
     from[d] = std::min(before < 0 ? -before : 0, size);
@@ -202,22 +292,21 @@ Tensor constant_pad_nd(const Tensor& self, IntSpan pad, const Scalar& value) {
     const int64_t end = after < 0 ? size + after : size;
     length[d] = std::max<int64_t>(end - from[d], 0);
   }
-  auto part = [&](Tensor t, const DimVector& start) {
-    for (int64_t d = 0; d < n; ++d)
-      if (start[d] != 0 || length[d] != t.sizes()[d])
-        t = narrow(t, d, std::min(start[d], t.sizes()[d] - length[d]), length[d]);
-    return t;
+  const bool any = layout::checked_numel(length) != 0;
+  auto part = [&](const Tensor& t, const DimVector& start) {
+    int64_t offset = t.storage_offset();
+    for (int64_t d = 0; any && d < n; ++d) offset += start[d] * t.strides()[d];
+    return Tensor::adopt(TensorImpl::create(t.storage(), t.dtype(), length, t.strides(), offset));
   };
   Tensor r;
-  {
+  if (cut_only) {
     NoGradGuard no_grad;
-    if (cut_only) {
-      r = clone(part(self, from));
-    } else {
-      r = empty(sizes, self.dtype(), self.device(), suggested_format(self));
-      fill_(r, value);
-      copy_(part(r, to), part(self, from));
-    }
+    r = clone(part(self, from));
+  } else {
+    value.check_fits(self.dtype());
+    r = empty(sizes, self.dtype(), self.device(), suggested_format(self));
+    cpu::fill_elements(r, value);
+    if (any) cpu::copy_elements(part(r, to), part(self, from));
   }
   if (autograd::needs(self))
     autograd::record("ConstantPadNdBackward0", r, {&self}, [pad = DimVector(pad)](Grads& g) {

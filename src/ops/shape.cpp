@@ -1,5 +1,6 @@
 // Views: the same memory under another geometry.
 #include <algorithm>
+#include <atomic>
 
 #include "layout/layout.h"
 #include "ops/elementwise.h"
@@ -46,8 +47,10 @@ void scale_stride(int64_t& stride, int64_t by) {
 Tensor view(const Tensor& self, IntSpan shape) {
   DimVector sizes = layout::infer_size(shape, self.numel());
   if (sizes.size() > kMaxDims) fail("view(): tensors have at most ", kMaxDims, " dimensions, got ", sizes.size());
-  auto strides = self.is_contiguous() && self.numel() ? layout::contiguous_strides(sizes)
-                                                      : layout::view_strides(self.sizes(), self.strides(), sizes);
+  // Odd strides of dims of size 1 are handed on.
+  auto strides = self.is_contiguous() && self.numel() && (self.dim() == 0 || self.strides().back() == 1)
+                     ? layout::contiguous_strides(sizes)
+                     : layout::view_strides(self.sizes(), self.strides(), sizes);
   if (!strides)
     fail(
         "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
@@ -134,6 +137,7 @@ Tensor flatten(const Tensor& self, int64_t start_dim, int64_t end_dim) {
 
 Tensor unflatten(const Tensor& self, int64_t dim, IntSpan sizes) {
   const int64_t d = wrap_dim(dim, self.dim());
+  if (self.dim() == 0) fail("unflatten: a tensor without dimensions has none to be split");
   if (sizes.empty()) fail("unflatten: sizes must be non-empty");
   int64_t product = 1;
   bool inferred = false, overflow = false;
@@ -185,7 +189,12 @@ Tensor numpy_T(const Tensor& self) {
 
 Tensor matrix_T(const Tensor& self) {
   if (self.dim() == 1) fail("tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.");
-  if (self.dim() == 0) fail("tensor.mT is only supported on matrices or batches of matrices. Got 0-D tensor.");
+  if (self.dim() == 0) {
+    static std::atomic<bool> warned{false};
+    if (!warned.exchange(true))
+      warn("Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.");
+    return permute(self, {});
+  }
   return transpose(self, -2, -1);
 }
 
@@ -203,8 +212,19 @@ Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination) {
          " dims) should contain the same number of "
          "dims as destination (",
          destination, " dims)");
-  layout::dim_set(source, self.dim(), "movedim: repeated dim in `source`:");
-  layout::dim_set(destination, self.dim(), "movedim: repeated dim in `destination`:");
+  auto check_distinct = [&](IntSpan dims, const char* name) {
+    uint64_t seen = 0;
+    DimVector wrapped;
+    bool repeated = false;
+    for (int64_t d : dims) {
+      wrapped.push_back(wrap_dim(d, self.dim()));
+      repeated = repeated || (seen >> wrapped.back() & 1);
+      seen |= uint64_t{1} << wrapped.back();
+    }
+    if (repeated) fail("movedim: repeated dim in `", name, "` (", IntSpan(wrapped), ")");
+  };
+  check_distinct(source, "source");
+  check_distinct(destination, "destination");
   if (self.dim() == 0) return alias(self);
   DimVector order(self.dim(), -1), rest;
   uint64_t moved = 0;

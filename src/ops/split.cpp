@@ -83,8 +83,9 @@ TensorList chunk(const Tensor& self, int64_t chunks, int64_t dim) {
 }
 
 TensorList unbind(const Tensor& self, int64_t dim) {
+  const int64_t d = wrap_dim(dim, self.dim());
   if (self.dim() == 0) fail<IndexError>("Dimension specified as ", dim, " but tensor has no dimensions");
-  const int64_t d = wrap_dim(dim, self.dim()), count = self.sizes()[d];
+  const int64_t count = self.sizes()[d];
   TensorList parts;
   parts.reserve(static_cast<size_t>(count));
   Geometry g = layout::geometry_of(self);

@@ -13,11 +13,11 @@ using layout::Geometry;
 
 namespace {
 
-// A copy with the strides and the offset of self; row-major where elements of self share memory. The whole storage is
-// copied where a view may reach beyond self.
+// A copy with the strides and the offset of self; a plain clone where elements of self share memory. The whole storage
+// is copied where a view may reach beyond self.
 Tensor copy_of_memory(const char* operation, const Tensor& self, bool whole_storage) {
   check_cpu(operation, self);
-  if (layout::may_self_overlap(self.sizes(), self.strides())) return clone(self, true);
+  if (layout::may_self_overlap(self.sizes(), self.strides())) return clone(self);
   const int64_t item = self.item_size(), offset = self.storage_offset();
   const int64_t last = layout::required_elements(self.sizes(), self.strides(), offset);
   const int64_t held = static_cast<int64_t>(self.storage()->nbytes()) / item;
@@ -33,12 +33,12 @@ Tensor copy_of_memory(const char* operation, const Tensor& self, bool whole_stor
 template <class View>
 Tensor scattered(const char* operation, const Tensor& self, const Tensor& src, View view, bool whole_storage = false) {
   NoGradGuard no_grad;
-  const Tensor probe = view(self);  // checks the arguments before anything is copied
-  if (!equal(probe.sizes(), src.sizes()))
-    fail("expected src to have a size equal to the slice of self. src size = ", src.sizes(),
-         ", slice size = ", probe.sizes());
   const Tensor r = copy_of_memory(operation, self, whole_storage);
-  copy_(view(r), src);
+  const Tensor part = view(r);
+  if (!equal(part.sizes(), src.sizes()))
+    fail("expected src to have a size equal to the slice of self. src size = ", src.sizes(),
+         ", slice size = ", part.sizes());
+  copy_(part, src);
   return r;
 }
 
