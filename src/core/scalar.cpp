@@ -121,10 +121,11 @@ void Scalar::check_fits(DType dtype) const {
     const bool is_unsigned = !is_signed(dtype);
     const double low = is_unsigned ? 0 : -std::ldexp(1.0, static_cast<int>(bits - 1));
     const double high = std::ldexp(1.0, static_cast<int>(is_unsigned ? bits : bits - 1));
-    const double value = std::trunc(to_double());
-    // torch lets small negative numbers wrap into unsigned types.
+    const double value = to_double();
+    // torch lets small negative integers wrap into unsigned types.
+    const double least = is_unsigned && kind_ <= Kind::Int ? -high + 1 : low;
     fits = kind_ <= Kind::Int && bits == 64 ? !wide_ || is_unsigned
-                                            : (value >= (is_unsigned ? -high + 1 : low) && value < high);
+                                            : value >= least && (bits == 64 ? value < high : value <= high - 1);
     constexpr const char* types[2][4] = {{"int8_t", "int16_t", "int32_t", "int64_t"},
                                          {"uint8_t", "uint16_t", "uint32_t", "uint64_t"}};
     type = types[is_unsigned][bits == 8 ? 0 : bits == 16 ? 1 : bits == 32 ? 2 : 3];

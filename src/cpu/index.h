@@ -43,9 +43,10 @@ void take_blocks(char* dst, const char* src, const int64_t* index, int64_t outer
 // dst[o][index[i]] = src[o][i] in order of i; `repeat`: src is one block for all.
 void put_blocks(char* dst, const char* src, const int64_t* index, int64_t outer, int64_t n, int64_t stride,
                 int64_t dst_outer, int64_t bytes, bool repeat);
-// dst[o][index[i]] += alpha * src[o][i] in order of i, blocks of `count` elements.
-void add_blocks(DType dtype, char* dst, const char* src, const int64_t* index, int64_t outer, int64_t n, int64_t stride,
-                int64_t dst_outer, int64_t count, const void* alpha);
+// dst[o][index[i]] = op(dst[o][index[i]], alpha * src[o][i]) in order of i, blocks of `count` elements. op: Add, Mul,
+// Maximum or Minimum; alpha: only for Add.
+void combine_blocks(BinaryOp op, DType dtype, char* dst, const char* src, const int64_t* index, int64_t outer,
+                    int64_t n, int64_t stride, int64_t dst_outer, int64_t count, const void* alpha);
 
 // ---- masks: one byte per element, true where not 0
 inline constexpr int64_t kMaskChunk = 65536;

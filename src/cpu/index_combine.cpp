@@ -22,6 +22,7 @@ struct Factor<bfloat16> {
 };
 
 struct Plus {
+  static constexpr BinaryOp kBinary = BinaryOp::Add;
   template <class T>
   static T apply(T a, T b) {
     if constexpr (std::is_same_v<T, bool>)
@@ -36,6 +37,7 @@ struct Plus {
 };
 
 struct Times {
+  static constexpr BinaryOp kBinary = BinaryOp::Mul;
   template <class T>
   static T apply(T a, T b) {
     if constexpr (std::is_same_v<T, bool>)
@@ -54,6 +56,7 @@ struct Times {
 // Larger or smaller of two; NaN wins. Not for complex numbers.
 template <bool kLargest>
 struct Extreme {
+  static constexpr BinaryOp kBinary = kLargest ? BinaryOp::Maximum : BinaryOp::Minimum;
   template <class T>
   static T apply(T a, T b) {
     if constexpr (std::is_same_v<T, bool>)
@@ -126,13 +129,14 @@ constexpr Loop kCombine<Extreme<kLargest>>[kNumComputeDTypes] = {checked<combine
                                                                  nullptr,
                                                                  nullptr};
 
-template <class T>
-void add_rows(char* dst, const char* src, const int64_t* index, int64_t n, int64_t stride, int64_t count,
-              const void* alpha) {
+// alpha: only for sums
+template <class Op, class T>
+void combine_rows(char* dst, const char* src, const int64_t* index, int64_t n, int64_t stride, int64_t count,
+                  const void* alpha) {
   if constexpr (!std::is_same_v<T, float16> && !std::is_same_v<T, bfloat16>) {
     // Long rows are worth a call of the loop made for this processor.
     const int d = static_cast<int>(DTypeOf<T>::value);
-    const Loop loop = alpha ? elementwise().add_scaled[d] : elementwise().binary[static_cast<int>(BinaryOp::Add)][d];
+    const Loop loop = alpha ? elementwise().add_scaled[d] : elementwise().binary[static_cast<int>(Op::kBinary)][d];
     if (count >= 16 && loop) {
       constexpr int64_t strides[3] = {sizeof(T), sizeof(T), sizeof(T)};
       for (int64_t i = 0; i < n; ++i) {
@@ -152,16 +156,30 @@ void add_rows(char* dst, const char* src, const int64_t* index, int64_t n, int64
       for (int64_t k = 0; k < count; ++k) to[k] = plus_scaled(to[k], x[k], factor);
     } else {
 #pragma GCC ivdep
-      for (int64_t k = 0; k < count; ++k) to[k] = Plus::apply(to[k], x[k]);
+      for (int64_t k = 0; k < count; ++k) to[k] = Op::apply(to[k], x[k]);
     }
   }
 }
 
-using AddRows = void (*)(char*, const char*, const int64_t*, int64_t, int64_t, int64_t, const void*);
-constexpr AddRows kAddRows[kNumComputeDTypes] = {add_rows<bool>,    add_rows<uint8_t>,   add_rows<int8_t>,
-                                                 add_rows<int16_t>, add_rows<int32_t>,   add_rows<int64_t>,
-                                                 add_rows<float16>, add_rows<bfloat16>,  add_rows<float>,
-                                                 add_rows<double>,  add_rows<complex64>, add_rows<complex128>};
+using CombineRows = void (*)(char*, const char*, const int64_t*, int64_t, int64_t, int64_t, const void*);
+template <class Op>
+constexpr CombineRows kCombineRows[kNumComputeDTypes] = {
+    combine_rows<Op, bool>,    combine_rows<Op, uint8_t>, combine_rows<Op, int8_t>,    combine_rows<Op, int16_t>,
+    combine_rows<Op, int32_t>, combine_rows<Op, int64_t>, combine_rows<Op, float16>,   combine_rows<Op, bfloat16>,
+    combine_rows<Op, float>,   combine_rows<Op, double>,  combine_rows<Op, complex64>, combine_rows<Op, complex128>};
+template <bool kLargest>
+constexpr CombineRows kCombineRows<Extreme<kLargest>>[kNumComputeDTypes] = {combine_rows<Extreme<kLargest>, bool>,
+                                                                            combine_rows<Extreme<kLargest>, uint8_t>,
+                                                                            combine_rows<Extreme<kLargest>, int8_t>,
+                                                                            combine_rows<Extreme<kLargest>, int16_t>,
+                                                                            combine_rows<Extreme<kLargest>, int32_t>,
+                                                                            combine_rows<Extreme<kLargest>, int64_t>,
+                                                                            combine_rows<Extreme<kLargest>, float16>,
+                                                                            combine_rows<Extreme<kLargest>, bfloat16>,
+                                                                            combine_rows<Extreme<kLargest>, float>,
+                                                                            combine_rows<Extreme<kLargest>, double>,
+                                                                            nullptr,
+                                                                            nullptr};
 
 }  // namespace
 
@@ -178,11 +196,20 @@ Loop minimum_loop(DType d) {
   return static_cast<int>(d) < kNumComputeDTypes ? kCombine<Extreme<false>>[static_cast<int>(d)] : nullptr;
 }
 
-void add_blocks(DType dtype, char* dst, const char* src, const int64_t* index, int64_t outer, int64_t n, int64_t stride,
-                int64_t dst_outer, int64_t count, const void* alpha) {
+void combine_blocks(BinaryOp op, DType dtype, char* dst, const char* src, const int64_t* index, int64_t outer,
+                    int64_t n, int64_t stride, int64_t dst_outer, int64_t count, const void* alpha) {
   if (count == 0 || n == 0) return;
   const int64_t bytes = count * item_size(dtype);
-  const AddRows rows = kAddRows[static_cast<int>(dtype)];
+  const int d = static_cast<int>(dtype);
+  const bool add = op == BinaryOp::Add, multiply = op == BinaryOp::Mul, largest = op == BinaryOp::Maximum;
+  const CombineRows rows = (add        ? kCombineRows<Plus>
+                            : multiply ? kCombineRows<Times>
+                            : largest  ? kCombineRows<Extreme<true>>
+                                       : kCombineRows<Extreme<false>>)[d];
+  const Loop loop = add        ? add_loop(dtype)
+                    : multiply ? multiply_loop(dtype)
+                    : largest  ? maximum_loop(dtype)
+                               : minimum_loop(dtype);
   const int64_t grain = std::max<int64_t>(kParallelBytes / 2 / bytes / n, 1);
   split(0, outer, grain, outer * n * bytes, [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o) {
@@ -194,7 +221,7 @@ void add_blocks(DType dtype, char* dst, const char* src, const int64_t* index, i
         IndexParams p;
         p.stride = stride;
         p.alpha = alpha;
-        add_loop(dtype)(data, strides, n, &p);
+        loop(data, strides, n, &p);
       } else {
         rows(dst + o * dst_outer, src + o * n * bytes, index, n, stride, count, alpha);
       }

@@ -331,8 +331,8 @@ void write_index(const Tensor& self, const Indexing& x, const Tensor& values, bo
     const int64_t bytes = x.inner * item, outer_bytes = x.span * bytes;
     const bool dense = values.is_contiguous() && equal(values.sizes(), x.shape);
     if (dense && accumulate) {
-      cpu::add_blocks(self.dtype(), self.data(), values.data(), offsets.data, x.outer, x.count, offsets.stride,
-                      outer_bytes, x.inner, nullptr);
+      cpu::combine_blocks(BinaryOp::Add, self.dtype(), self.data(), values.data(), offsets.data, x.outer, x.count,
+                          offsets.stride, outer_bytes, x.inner, nullptr);
       return;
     }
     // One block for all indices also serves as dense.

@@ -114,6 +114,17 @@ inline DimVector strides_without(const Tensor& t, int64_t dim) {
   return strides;
 }
 
+// The rows of a dense tensor around one dim.
+struct Rows {
+  int64_t outer = 1, inner = 1;
+  Rows(IntSpan sizes, int64_t dim) {
+    for (int64_t d = 0; d < static_cast<int64_t>(sizes.size()); ++d) {
+      if (d < dim) outer *= sizes[d];
+      if (d > dim) inner *= sizes[d];
+    }
+  }
+};
+
 // What index_add and index_reduce ask of their arguments; dim is not negative. Returns the index as int64, dense; its
 // values are not checked.
 Tensor check_index_slices(const char* operation, const Tensor& self, int64_t dim, const Tensor& index,

@@ -7,17 +7,6 @@ using autograd::Grads;
 
 namespace {
 
-// The rows of a dense tensor around one dim.
-struct Rows {
-  int64_t outer = 1, inner = 1;
-  Rows(IntSpan sizes, int64_t dim) {
-    for (int64_t d = 0; d < static_cast<int64_t>(sizes.size()); ++d) {
-      if (d < dim) outer *= sizes[d];
-      if (d > dim) inner *= sizes[d];
-    }
-  }
-};
-
 // One index per slice along dim, seen under a shape of ndim dims.
 cpu::LoopArg slice_index_arg(const Tensor& index, DimVector& sizes, DimVector& strides, int64_t ndim, int64_t dim) {
   sizes = DimVector(ndim, 1);
@@ -113,7 +102,8 @@ void run_slices(const Tensor& self, int64_t dim, const Tensor& index, const Tens
     if (how == Slices::Copy)
       cpu::put_blocks(self.data(), source.data(), ix, rows.outer, n, bytes, outer_bytes, bytes, false);
     else
-      cpu::add_blocks(d, self.data(), source.data(), ix, rows.outer, n, bytes, outer_bytes, rows.inner, alpha_data);
+      cpu::combine_blocks(BinaryOp::Add, d, self.data(), source.data(), ix, rows.outer, n, bytes, outer_bytes,
+                          rows.inner, alpha_data);
     return;
   }
   DimVector shape(self.sizes());

@@ -345,7 +345,8 @@ Tensor put_at(const Tensor& self, const Tensor& index, const Tensor& source, boo
   const int64_t item = self.item_size();
   const int64_t* const p = ix.data_ptr<int64_t>();
   if (accumulate)
-    cpu::add_blocks(self.dtype(), dense.data(), values.data(), p, 1, ix.numel(), item, 0, 1, nullptr);
+    cpu::combine_blocks(BinaryOp::Add, self.dtype(), dense.data(), values.data(), p, 1, ix.numel(), item, 0, 1,
+                        nullptr);
   else
     cpu::put_blocks(dense.data(), values.data(), p, 1, ix.numel(), item, 0, item, false);
   if (!dense.is_same(out)) cpu::copy_elements(out, dense);

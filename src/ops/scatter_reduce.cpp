@@ -22,6 +22,15 @@ Reduce operation_of(How how) {
   }
 }
 
+BinaryOp binary_of(How how) {
+  switch (how) {
+    case How::Prod: return BinaryOp::Mul;
+    case How::Max: return BinaryOp::Maximum;
+    case How::Min: return BinaryOp::Minimum;
+    default: return BinaryOp::Add;
+  }
+}
+
 const char* name_of(How how) {
   constexpr const char* names[] = {"sum", "prod", "mean", "amax", "amin"};
   return names[static_cast<int>(how)];
@@ -39,24 +48,55 @@ Scalar neutral(How how, DType d) {
   return largest ? (is_signed(d) ? -high - 1 : 0) : high;
 }
 
-// How many operands every place of `self` has got; at least 1.
-Tensor count_sources(const Tensor& self, int64_t dim, const Tensor& index, bool include_self, DType dtype) {
-  const Tensor count = full(self.sizes(), include_self ? 1 : 0, dtype);
-  run_scatter(count, dim, index, nullptr, 1, Reduce::Add, false);
-  return include_self ? count : masked_fill(count, eq(count, 0), 1);
+struct Problem {
+  const char* name;
+  int64_t dim;
+  How how;
+  bool include_self;
+  bool slices;  // index is a dense vector, expanded to the shape of the source
+};
+
+// How many operands every place of a tensor of these sizes has got; at least 1. It broadcasts to them.
+Tensor count_sources(const Problem& p, IntSpan sizes, const Tensor& index, DType dtype) {
+  DimVector shape(sizes);
+  Tensor ix = index;
+  int64_t dim = p.dim;
+  if (p.slices && !sizes.empty()) {
+    NoGradGuard no_grad;
+    shape = DimVector{sizes[static_cast<size_t>(dim)]};
+    ix = as_strided(index, DimVector{index.sizes()[dim]}, DimVector{1});
+    dim = 0;
+  }
+  Tensor count = full(shape, p.include_self ? 1 : 0, dtype);
+  run_scatter(count, dim, ix, nullptr, 1, Reduce::Add, false);
+  if (!p.include_self) count = masked_fill(count, eq(count, 0), 1);
+  if (!p.slices || sizes.empty()) return count;
+  DimVector wide(static_cast<int64_t>(sizes.size()), 1);
+  wide[p.dim] = shape[0];
+  return reshape(count, wide);
 }
 
 // `out` holds self. Nothing is recorded.
-void run_reduce(const Tensor& out, int64_t dim, const Tensor& index, const Tensor& source, How how, bool include_self) {
-  if (!include_self) run_scatter(out, dim, index, nullptr, neutral(how, out.dtype()), Reduce::None, false);
-  run_scatter(out, dim, index, &source, Scalar(), operation_of(how), false);
-  if (how != How::Mean) return;
-  NoGradGuard no_grad;
+void run_reduce(const Tensor& out, const Problem& p, const Tensor& index, const Tensor& source) {
   const DType d = out.dtype();
+  if (!p.include_self) run_scatter(out, p.dim, index, nullptr, neutral(p.how, d), Reduce::None, false);
+  if (p.slices && out.dim() > 0 && out.is_contiguous() && source.is_contiguous()) {
+    const Rows rows(out.sizes(), p.dim);
+    const int64_t bytes = rows.inner * out.item_size();
+    cpu::combine_blocks(binary_of(p.how), d, out.data(), source.data(), index.data_ptr<int64_t>(), rows.outer,
+                        index.sizes()[p.dim], bytes, out.sizes()[p.dim] * bytes, rows.inner, nullptr);
+  } else {
+    run_scatter(out, p.dim, index, &source, Scalar(), operation_of(p.how), false);
+  }
+  if (p.how != How::Mean) return;
+  NoGradGuard no_grad;
   const bool whole = is_integral(d, true);
   const DType counts = whole ? DType::Int64 : is_complex(d) ? to_real(d) : kernel_dtype(d);
-  const Tensor count = count_sources(out, dim, index, include_self, counts);
-  cpu::copy_elements(out, to(div(out, count, whole ? "floor" : ""), d));
+  const Tensor count = count_sources(p, out.sizes(), index, counts);
+  if (whole || kernel_dtype(d) != d)
+    cpu::copy_elements(out, to(div(out, count, whole ? "floor" : ""), d));
+  else
+    div_(out, count);
 }
 
 // The elements of `source` that an index of this shape names; a 0-d tensor counts as 1-d.
@@ -72,13 +112,6 @@ Tensor not_twice(const Tensor& grad, const char* message) {
   autograd::record("torch::autograd::DelayedError", result, {&grad}, [message](Grads&) { fail(message); });
   return result;
 }
-
-struct Problem {
-  const char* name;
-  int64_t dim;
-  How how;
-  bool include_self;
-};
 
 void grads_of_product(Grads& g, const Problem& p, const Tensor& self, const Tensor& index, const Tensor& source,
                       const Tensor& result) {
@@ -116,8 +149,8 @@ void grads_of(Grads& g, const Problem& p, const Tensor& self, const Tensor& inde
       if (g.needs(1)) g[1] = gather(grad, p.dim, index);
       break;
     case How::Mean: {
-      const Tensor count = count_sources(grad, p.dim, index, p.include_self,
-                                         is_complex(grad.dtype()) ? to_real(grad.dtype()) : grad.dtype());
+      const DType d = grad.dtype();
+      const Tensor count = count_sources(p, grad.sizes(), index, is_complex(d) ? to_real(d) : d);
       const Tensor share = div(grad, count);
       if (g.needs(0)) g[0] = share;
       if (g.needs(1)) g[1] = gather(share, p.dim, index);
@@ -143,7 +176,7 @@ void grads_of(Grads& g, const Problem& p, const Tensor& self, const Tensor& inde
 Tensor reduced(const char* node, const Problem& p, const Tensor& self, const Tensor& index, const Tensor& source) {
   const Tensor out = plain_copy(self);
   const bool none = index.numel() == 0;
-  if (!none) run_reduce(out, p.dim, index, source, p.how, p.include_self);
+  if (!none) run_reduce(out, p, index, source);
   if (!autograd::needs(self, source)) return out;
   const bool own = p.how != How::Sum && p.how != How::Mean;
   autograd::record(node, out, {&self, &source},
@@ -170,7 +203,7 @@ void reduce_inplace(const char* node, const Problem& p, const char* operation, c
     return inplace_by_copy(operation, self,
                            [&](const Tensor& before) { return reduced(node, p, before, index, source); });
   autograd::check_inplace(self);
-  if (index.numel() != 0) run_reduce(self, p.dim, index, source, p.how, p.include_self);
+  if (index.numel() != 0) run_reduce(self, p, index, source);
   self.bump_version(operation);
 }
 
@@ -239,14 +272,14 @@ constexpr const char* kIndexNode = "IndexReduceBackward0";
 
 Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
                       std::string_view reduce, bool include_self) {
-  Problem p{"scatter_reduce", dim, How::Sum, include_self};
+  Problem p{"scatter_reduce", dim, How::Sum, include_self, false};
   const Tensor ix = check_scatter_reduce(p, self, index, source, reduce);
   return reduced(kScatterNode, p, self, ix, source);
 }
 
 const Tensor& scatter_reduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
                               std::string_view reduce, bool include_self) {
-  Problem p{"scatter_reduce", dim, How::Sum, include_self};
+  Problem p{"scatter_reduce", dim, How::Sum, include_self, false};
   const Tensor ix = check_scatter_reduce(p, self, index, source, reduce);
   check_no_overlap(self, index);
   reduce_inplace(kScatterNode, p, "scatter_reduce_", self, ix, source);
@@ -255,14 +288,14 @@ const Tensor& scatter_reduce_(const Tensor& self, int64_t dim, const Tensor& ind
 
 Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, std::string_view reduce,
                     bool include_self) {
-  Problem p{"index_reduce", dim, How::Sum, include_self};
+  Problem p{"index_reduce", dim, How::Sum, include_self, true};
   const Tensor ix = check_index_reduce(p, self, index, source, reduce);
   return reduced(kIndexNode, p, self, ix, source);
 }
 
 const Tensor& index_reduce_(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source,
                             std::string_view reduce, bool include_self) {
-  Problem p{"index_reduce", dim, How::Sum, include_self};
+  Problem p{"index_reduce", dim, How::Sum, include_self, true};
   const Tensor ix = check_index_reduce(p, self, index, source, reduce);
   check_no_overlap(self, index);
   reduce_inplace(kIndexNode, p, "index_reduce_", self, ix, source);
