@@ -1,21 +1,13 @@
-// More ways to make tensors: memory formats, ranges, index triangles, windows, mapped files. The basic ones are in
+// More ways to make tensors: permuted memory, ranges, index triangles, windows, mapped files. The basic ones are in
 // ops.h.
 #pragma once
 
 #include <string>
 
-#include "rushlight/ops.h"
+#include "rushlight/shape.h"
 
 namespace rushlight {
 
-// Order of the dims in memory. Preserve: that of the tensor asked about; ChannelsLast wants 4 dims, ChannelsLast3d 5.
-enum class MemoryFormat : uint8_t { Contiguous, Preserve, ChannelsLast, ChannelsLast3d };
-
-// The strides that a tensor of these sizes has in a format other than Preserve; RuntimeError where the number of dims
-// does not fit.
-DimVector strides_in_format(IntSpan sizes, MemoryFormat format);
-Tensor empty_in_format(IntSpan sizes, MemoryFormat format, OptDType dtype = {}, Device device = {});
-Tensor empty_like_in_format(const Tensor& self, MemoryFormat format, OptDType dtype = {});
 // physical_layout: the dims from the outermost to the innermost in memory.
 Tensor empty_permuted(IntSpan sizes, IntSpan physical_layout, OptDType dtype = {}, Device device = {});
 

@@ -7,4 +7,5 @@
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
 #include "rushlight/random.h"
+#include "rushlight/shape.h"
 #include "rushlight/tensor.h"

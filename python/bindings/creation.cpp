@@ -15,21 +15,16 @@ namespace {
 Device g_default_device;
 std::vector<Device> g_device_contexts;  // what was the default outside each `with device:`
 
-// Layouts and memory formats are small Python objects with a name.
-std::string constant_name(const Args& a, int i, const char* type, const char* argument) {
-  PyObject* o = a.object(i);
-  if (std::strcmp(Py_TYPE(o)->tp_name, type) != 0)
-    fail<TypeError>(a.function, "(): argument '", argument, "' must be torch.", type, ", not ", type_name(o));
-  Owned text(PyObject_Repr(o));
-  const char* name = PyUnicode_AsUTF8(text.get());
-  if (!name) throw PythonError{};
-  return name;
-}
-
 void check_layout_and_pinning(const Args& a, int at) {
-  if (a.has(at + 1)) {
-    const std::string name = constant_name(a, at + 1, "layout", "layout");
-    if (name != "torch.strided") fail<NotImplementedError>(a.function, "(): there are strided tensors only, got ", name);
+  if (PyObject* layout = a.values[at + 1]) {
+    // A layout is a small Python object (_types.py) that shows its name.
+    if (std::strcmp(Py_TYPE(layout)->tp_name, "layout") != 0)
+      fail<TypeError>(a.function, "(): argument 'layout' must be torch.layout, not ", type_name(layout));
+    Owned text(PyObject_Repr(layout));
+    const char* name = PyUnicode_AsUTF8(text.get());
+    if (!name) throw PythonError{};
+    if (std::strcmp(name, "torch.strided") != 0)
+      fail<NotImplementedError>(a.function, "(): there are strided tensors only, got ", name);
   }
   if (a.flag(at + 3))
     fail("pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on "
@@ -47,15 +42,6 @@ Device default_device() { return g_default_device; }
 
 Options read_options(const Args& a, int at) { return read(a, at, {}, g_default_device); }
 Options read_options(const Args& a, int at, const Tensor& like) { return read(a, at, like.dtype(), like.device()); }
-
-MemoryFormat read_memory_format(const Args& a, int i, MemoryFormat otherwise) {
-  if (!a.has(i)) return otherwise;
-  const std::string name = constant_name(a, i, "memory_format", "memory_format");
-  if (name == "torch.contiguous_format") return MemoryFormat::Contiguous;
-  if (name == "torch.channels_last") return MemoryFormat::ChannelsLast;
-  if (name == "torch.channels_last_3d") return MemoryFormat::ChannelsLast3d;
-  return MemoryFormat::Preserve;
-}
 
 Options read_out_options(const Args& a, int at) {
   const Tensor& out = a.tensor(at - 1);
@@ -113,14 +99,14 @@ PyObject* sized(Args& a) {
   }
   const Options o = read_options(a, 2);
   if (formatted)
-    return o.finish(empty_in_format(sizes, read_memory_format(a, 7, MemoryFormat::Contiguous), o.dtype, o.device));
+    return o.finish(empty(sizes, o.dtype, o.device, memory_format(a, 7)));
   return o.finish(filled<How>(empty(sizes, o.dtype, o.device)));
 }
 
 Tensor made_like(const Args& a, int at, const Options& o) {
   const Tensor& t = a.tensor(0);
   require_backend(o.device);
-  return empty_like_in_format(t, read_memory_format(a, at + 5, MemoryFormat::Preserve), o.dtype);
+  return empty_like(t, o.dtype, memory_format(a, at + 5));
 }
 
 // input, dtype, layout, device, pin_memory, requires_grad, memory_format

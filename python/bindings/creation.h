@@ -1,7 +1,7 @@
 // The keyword arguments that all constructors share.
 #pragma once
 
-#include "bindings/python.h"
+#include "bindings/memory_format.h"
 #include "rushlight/creation.h"
 
 namespace rushlight::python {
@@ -29,7 +29,6 @@ Device default_device();
 Options read_options(const Args& a, int at);
 // The same for *_like and new_*: dtype and device are those of `like` where absent.
 Options read_options(const Args& a, int at, const Tensor& like);
-MemoryFormat read_memory_format(const Args& a, int i, MemoryFormat otherwise);
 
 // For the out= form of a constructor, where `out` is parameter `at - 1`: its options must agree with it. Its dtype is
 // that of the result.

@@ -62,7 +62,7 @@ PyObject* construct_like(const Args& a, int numbers, F&& draw) {
   const int at = 1 + numbers;
   const Options o = read_options(a, at, a.tensor(0));
   require_backend(o.device);
-  const Tensor t = empty_like_in_format(a.tensor(0), read_memory_format(a, at + 5, MemoryFormat::Preserve), o.dtype);
+  const Tensor t = empty_like(a.tensor(0), o.dtype, memory_format(a, at + 5));
   draw(t, a.generator(at + 6));
   return o.finish(t);
 }
@@ -179,7 +179,7 @@ void register_constructors() {
       "bernoulli(Tensor input, float p, *, Generator? generator=None)",
       [](Args& a) {
         const double p = a.number(1);
-        return wrap(bernoulli_(empty_like(a.tensor(0)), p, a.generator(2)));
+        return wrap(bernoulli_(empty(a.tensor(0).sizes(), a.tensor(0).dtype()), p, a.generator(2)));
       },
       kBoth);
   def(

@@ -36,35 +36,6 @@ Tensor empty_strided(IntSpan sizes, IntSpan strides, OptDType dtype, Device devi
   return Tensor::adopt(TensorImpl::create(std::move(storage), d, sizes, strides, 0));
 }
 
-DimVector strides_in_format(IntSpan sizes, MemoryFormat format) {
-  if (format == MemoryFormat::Preserve) fail("unsupported memory format Preserve");
-  if (format == MemoryFormat::Contiguous) return layout::contiguous_strides(sizes);
-  const size_t dims = format == MemoryFormat::ChannelsLast ? 4 : 5;
-  if (sizes.size() != dims)
-    fail("required rank ", dims, " tensor to use ", dims == 4 ? "channels_last" : "channels_last_3d", " format");
-  // Memory order: batch, then the spatial dims, then the channels.
-  DimVector strides(static_cast<int64_t>(dims));
-  strides[1] = 1;
-  int64_t step = std::max<int64_t>(sizes[1], 1);
-  for (size_t d = dims - 1; d >= 2; --d) {
-    strides[d] = step;
-    step *= std::max<int64_t>(sizes[d], 1);
-  }
-  strides[0] = step;
-  return strides;
-}
-
-Tensor empty_in_format(IntSpan sizes, MemoryFormat format, OptDType dtype, Device device) {
-  layout::checked_numel(sizes);
-  if (format == MemoryFormat::Contiguous) return empty(sizes, dtype, device);
-  return empty_strided(sizes, strides_in_format(sizes, format), dtype, device);
-}
-
-Tensor empty_like_in_format(const Tensor& self, MemoryFormat format, OptDType dtype) {
-  if (format == MemoryFormat::Preserve) return empty_like(self, dtype);
-  return empty_in_format(self.sizes(), format, dtype.value_or(self.dtype()), self.device());
-}
-
 Tensor empty_permuted(IntSpan sizes, IntSpan physical_layout, OptDType dtype, Device device) {
   const int64_t n = static_cast<int64_t>(sizes.size());
   if (sizes.size() != physical_layout.size())
@@ -94,8 +65,8 @@ Tensor empty_like(const Tensor& self, OptDType dtype) {
   const DType d = dtype.value_or(self.dtype());
   if (self.is_contiguous()) {
     Tensor r = empty(self.sizes(), d, self.device());
-    // Dims of size 1 keep their strides, too.
-    if (self.numel() && !equal(r.strides(), self.strides())) r.impl()->set_geometry(self.sizes(), self.strides(), 0);
+    // Dims of size 1 and tensors without elements keep their strides, too.
+    if (!equal(r.strides(), self.strides())) r.impl()->set_geometry(self.sizes(), self.strides(), 0);
     return r;
   }
   return empty_strided(self.sizes(), layout::dense_strides_like(self.sizes(), self.strides()), d, self.device());

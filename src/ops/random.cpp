@@ -236,7 +236,7 @@ const Tensor& randperm_out(const Tensor& out, int64_t n, Generator g) {
 }
 
 Tensor bernoulli(const Tensor& p, Generator g) {
-  const Tensor out = empty_like(p);
+  const Tensor out = empty(p.sizes(), p.dtype());
   {
     NoGradGuard no_grad;
     bernoulli_(out, p, g);
