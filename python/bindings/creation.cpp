@@ -26,9 +26,7 @@ void check_layout_and_pinning(const Args& a, int at) {
     if (std::strcmp(name, "torch.strided") != 0)
       fail<NotImplementedError>(a.function, "(): there are strided tensors only, got ", name);
   }
-  if (a.flag(at + 3))
-    fail("pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on "
-         "this system.");
+  if (a.flag(at + 3)) fail_pinning();
 }
 
 Options read(const Args& a, int at, OptDType dtype, Device device) {
@@ -38,6 +36,12 @@ Options read(const Args& a, int at, OptDType dtype, Device device) {
 
 }  // namespace
 
+void fail_pinning() {
+  fail(
+      "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on this "
+      "system.");
+}
+
 Device default_device() { return g_default_device; }
 
 Options read_options(const Args& a, int at) { return read(a, at, {}, g_default_device); }
@@ -46,8 +50,7 @@ Options read_options(const Args& a, int at, const Tensor& like) { return read(a,
 Options read_out_options(const Args& a, int at) {
   const Tensor& out = a.tensor(at - 1);
   const Options o = read(a, at, out.dtype(), out.device());
-  if (*o.dtype != out.dtype())
-    fail("dtype ", *o.dtype, " does not match dtype of out parameter (", out.dtype(), ")");
+  if (*o.dtype != out.dtype()) fail("dtype ", *o.dtype, " does not match dtype of out parameter (", out.dtype(), ")");
   if (o.device.type != out.device().type)
     fail("device type ", o.device.str(), " does not match device type of out parameter (", out.device().str(), ")");
   if (o.requires_grad && !is_differentiable(out.dtype()))
@@ -98,8 +101,7 @@ PyObject* sized(Args& a) {
     return return_out(a, 2, o);
   }
   const Options o = read_options(a, 2);
-  if (formatted)
-    return o.finish(empty(sizes, o.dtype, o.device, memory_format(a, 7)));
+  if (formatted) return o.finish(empty(sizes, o.dtype, o.device, memory_format(a, 7)));
   return o.finish(filled<How>(empty(sizes, o.dtype, o.device)));
 }
 
@@ -153,14 +155,6 @@ void register_constants() {
         return o.finish(full(a.ints(1), a.scalar(2), o.dtype, o.device));
       },
       kMethod);
-  def(
-      "new_tensor(Tensor self, object data, *, " RL_OPTIONS ")",
-      [](Args& a) {
-        const Options o = read_options(a, 2, a.tensor(0));
-        require_backend(o.device);
-        return o.finish(tensor_from_data(a.object(1), o.dtype, true));
-      },
-      kMethod, "A copy of data with the dtype of self.");
   def(
       "new_empty_strided(Tensor self, int[] size, int[] stride, *, " RL_OPTIONS ")",
       [](Args& a) {
@@ -237,7 +231,8 @@ PyObject* ranged(Args& a) {
     Message m;
     m << "The number of elements in the out tensor of shape " << out.sizes() << " is " << out.numel()
       << " which does not match the computed number of elements " << t.numel()
-      << ". Note that this may occur as a result of rounding error. The out tensor will be resized to a tensor of shape ("
+      << ". Note that this may occur as a result of rounding error. The out tensor will be resized to a tensor of "
+         "shape ("
       << t.numel() << ",).";
     warn(m.text);
   }
@@ -277,8 +272,9 @@ void register_ranges() {
   def("range(Scalar start, Scalar end, Scalar step=1, *, Tensor? out=None, " RL_OPTIONS ")", ranged<range_of, 3>,
       kFunction, "Deprecated: as arange, but with end where a step hits it, and of the default dtype.");
   def("linspace(Operand start, Operand end, int steps, *, Tensor? out=None, " RL_OPTIONS ")",
-      ranged<[](const Args& a,
-                OptDType dtype) { return linspace(end_point(a, 0, "start"), end_point(a, 1, "end"), a.integer(2), dtype); },
+      ranged<[](const Args& a, OptDType dtype) {
+        return linspace(end_point(a, 0, "start"), end_point(a, 1, "end"), a.integer(2), dtype);
+      },
              3>,
       kFunction, "`steps` values evenly spaced from start to end, both included. start, end: numbers or 0-d tensors.");
   def("logspace(Operand start, Operand end, int steps, float base=10, *, Tensor? out=None, " RL_OPTIONS ")",

@@ -30,6 +30,8 @@ Options read_options(const Args& a, int at);
 // The same for *_like and new_*: dtype and device are those of `like` where absent.
 Options read_options(const Args& a, int at, const Tensor& like);
 
+[[noreturn]] void fail_pinning();  // pin_memory=True
+
 // For the out= form of a constructor, where `out` is parameter `at - 1`: its options must agree with it. Its dtype is
 // that of the result.
 Options read_out_options(const Args& a, int at);
