@@ -1,10 +1,10 @@
-// More ways to make tensors: ranges, index triangles, windows, mapped files. The basic ones are in
+// More ways to make tensors: permuted memory, ranges, index triangles, windows, mapped files. The basic ones are in
 // ops.h.
 #pragma once
 
 #include <string>
 
-#include "rushlight/ops.h"
+#include "rushlight/shape.h"
 
 namespace rushlight {
 

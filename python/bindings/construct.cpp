@@ -3,7 +3,7 @@
 #include <cstring>
 #include <limits>
 
-#include "bindings/python.h"
+#include "bindings/creation.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {
@@ -369,19 +369,52 @@ Tensor from_buffer_object(PyObject* o, OptDType dtype, bool copy) {
   return finish(from_numpy(array.get()), dtype, copy);
 }
 
+void warn_copy(const char* call) {
+  const std::string text =
+      std::string(
+          "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+          "sourceTensor.detach().clone().requires_grad_(True), rather than ") +
+      call;
+  if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw PythonError{};
+}
+
 // object data, dtype, device, requires_grad, pin_memory
 PyObject* make_tensor(Args& a) {
   PyObject* data = a.object(0);
   if (a.has(2)) require_backend(a.device(2));
-  if (is_tensor(data) &&
-      PyErr_WarnEx(PyExc_UserWarning,
-                   "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-                   "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
-                   1) < 0)
-    throw PythonError{};
-  const Tensor t = tensor_from_data(data, a.dtype(1), true);
-  if (a.flag(3)) t.set_requires_grad(true);
-  return wrap(t);
+  if (is_tensor(data)) warn_copy("torch.tensor(sourceTensor).");
+  const Options o{a.dtype(1), a.device(2), a.flag(3)};
+  if (a.flag(4)) fail_pinning();
+  return o.finish(tensor_from_data(data, o.dtype, true));
+}
+
+// self, data, dtype, layout, device, pin_memory, requires_grad
+PyObject* new_tensor(Args& a) {
+  const Options o = read_options(a, 2, a.tensor(0));
+  require_backend(o.device);
+  if (is_tensor(a.object(1))) warn_copy("tensor.new_tensor(sourceTensor).");
+  return o.finish(tensor_from_data(a.object(1), o.dtype, true));
+}
+
+// Tensor.new: sizes (numbers or a torch.Size) for uninitialised memory, else data; a tensor gives an alias.
+PyObject* legacy_new(Args& a) {
+  const Tensor& self = a.tensor(0);
+  if (a.has(2) && a.device(2).type != self.device().type)
+    fail("legacy constructor expects device type: ", self.device().str(), " but device type: ", a.device(2).str(),
+         " was passed");
+  PyObject* data = a.object(1);
+  if (a.variadic || (data && std::strcmp(Py_TYPE(data)->tp_name, "rushlight.Size") == 0))
+    return wrap(empty(a.ints(1), self.dtype(), self.device()));
+  if (!data) return wrap(empty(DimVector{0}, self.dtype(), self.device()));
+  if (is_tensor(data)) {
+    if (unwrap(data).dtype() != self.dtype())
+      fail<TypeError>("expected ", tensor_type_name(self.dtype()), " (got ", tensor_type_name(unwrap(data).dtype()),
+                      ")");
+    return wrap(alias(unwrap(data)));
+  }
+  if (is_text(data)) fail_text(data);
+  if (!is_sequence(data)) fail<TypeError>("new(): data must be a sequence (got ", type_name(data), ")");
+  return wrap(tensor_from_data(data, self.dtype(), true));
 }
 
 PyObject* as_tensor(Args& a) {
@@ -395,6 +428,11 @@ PyObject* as_tensor(Args& a) {
   return wrap(tensor_from_data(data, a.dtype(1), false));
 }
 
+// Neither an array nor a number nor a list, but memory.
+bool exports_buffer_only(PyObject* o) {
+  return PyObject_CheckBuffer(o) && !is_numpy_array(o) && !is_number(o) && !has(o, "__dlpack__");
+}
+
 // object obj, dtype, device, copy, requires_grad
 PyObject* as_array(Args& a) {
   PyObject* data = a.object(0);
@@ -404,7 +442,7 @@ PyObject* as_array(Args& a) {
   Tensor t;
   if (is_tensor(data)) {
     t = unwrap(data);
-  } else if (PyBytes_Check(data) || PyByteArray_Check(data) || PyMemoryView_Check(data)) {
+  } else if (exports_buffer_only(data)) {
     // Bytes are the memory of a flat tensor, not a sequence of integers.
     Owned made(PyDict_New());
     Owned d(wrap_dtype(dtype.value_or(default_dtype())));
@@ -422,6 +460,19 @@ PyObject* as_array(Args& a) {
   }
   if (no_copy && dtype && *dtype != t.dtype())
     fail<ValueError>("can't alias tensor with dtype '", t.dtype(), "' into dtype '", *dtype, "'.");
+  static bool warned = false;
+  if (!a.has(4) && t.requires_grad() && !warned) {
+    warned = true;
+    warn(
+        "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of False. Pass "
+        "requires_grad=False explicitly to get the old behavior and silence this warning.");
+  }
+  if (a.has(4) && !a.flag(4)) t = detach(t);
+  // The object itself where nothing changes.
+  if (is_tensor(data) && t.is_same(unwrap(data)) && !copy && dtype.value_or(t.dtype()) == t.dtype()) {
+    if (a.flag(4) && !t.requires_grad()) t.set_requires_grad(true);
+    return Py_NewRef(data);
+  }
   t = to(t, dtype.value_or(t.dtype()), copy);
   if (a.flag(4) && !t.requires_grad()) t.set_requires_grad(true);
   return wrap(t);
@@ -449,7 +500,13 @@ Tensor tensor_from_data(PyObject* data, OptDType dtype, bool copy) {
 }
 
 void register_construct() {
-  def("tensor(object data, *, dtype? dtype=None, device? device=None, bool requires_grad=False, bool pin_memory=False)",
+  def("new_tensor(Tensor self, object data, *, " RL_OPTIONS ")", new_tensor, kMethod,
+      "A copy of data with the dtype of self.");
+  def("new(Tensor self, int[*] size, *, device? device=None)", legacy_new, kMethod,
+      "Deprecated: an uninitialised tensor of the dtype of self, or one of data.");
+  def("new(Tensor self, object? data=None, *, device? device=None)", legacy_new, kMethod);
+  def("tensor(object data, *, dtype? dtype=None, device? device=None, bool? requires_grad=False, bool? "
+      "pin_memory=False)",
       make_tensor, kFunction,
       "A new tensor with a copy of data: a number, nested sequences of numbers, an array, a tensor (without its "
       "history) or an object "
@@ -460,7 +517,7 @@ void register_construct() {
       "A tensor of data that shares its memory where it can: tensors (with their history), NumPy arrays and DLPack "
       "objects of the same "
       "dtype.");
-  def("asarray(object obj, *, dtype? dtype=None, device? device=None, bool? copy=None, bool requires_grad=False)",
+  def("asarray(object obj, *, dtype? dtype=None, device? device=None, bool? copy=None, bool? requires_grad=None)",
       as_array, kFunction,
       "A tensor of obj.\n\ncopy: True copies always, False never (ValueError where it would have to), None where "
       "needed.");

@@ -15,25 +15,18 @@ namespace {
 Device g_default_device;
 std::vector<Device> g_device_contexts;  // what was the default outside each `with device:`
 
-// Layouts and memory formats are small Python objects with a name.
-std::string constant_name(const Args& a, int i, const char* type, const char* argument) {
-  PyObject* o = a.object(i);
-  if (std::strcmp(Py_TYPE(o)->tp_name, type) != 0)
-    fail<TypeError>(a.function, "(): argument '", argument, "' must be torch.", type, ", not ", type_name(o));
-  Owned text(PyObject_Repr(o));
-  const char* name = PyUnicode_AsUTF8(text.get());
-  if (!name) throw PythonError{};
-  return name;
-}
-
 void check_layout_and_pinning(const Args& a, int at) {
-  if (a.has(at + 1)) {
-    const std::string name = constant_name(a, at + 1, "layout", "layout");
-    if (name != "torch.strided") fail<NotImplementedError>(a.function, "(): there are strided tensors only, got ", name);
+  if (PyObject* layout = a.values[at + 1]) {
+    // A layout is a small Python object (_types.py) that shows its name.
+    if (std::strcmp(Py_TYPE(layout)->tp_name, "layout") != 0)
+      fail<TypeError>(a.function, "(): argument 'layout' must be torch.layout, not ", type_name(layout));
+    Owned text(PyObject_Repr(layout));
+    const char* name = PyUnicode_AsUTF8(text.get());
+    if (!name) throw PythonError{};
+    if (std::strcmp(name, "torch.strided") != 0)
+      fail<NotImplementedError>(a.function, "(): there are strided tensors only, got ", name);
   }
-  if (a.flag(at + 3))
-    fail("pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on "
-         "this system.");
+  if (a.flag(at + 3)) fail_pinning();
 }
 
 Options read(const Args& a, int at, OptDType dtype, Device device) {
@@ -43,6 +36,12 @@ Options read(const Args& a, int at, OptDType dtype, Device device) {
 
 }  // namespace
 
+void fail_pinning() {
+  fail(
+      "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is available on this "
+      "system.");
+}
+
 Device default_device() { return g_default_device; }
 
 Options read_options(const Args& a, int at) { return read(a, at, {}, g_default_device); }
@@ -51,8 +50,7 @@ Options read_options(const Args& a, int at, const Tensor& like) { return read(a,
 Options read_out_options(const Args& a, int at) {
   const Tensor& out = a.tensor(at - 1);
   const Options o = read(a, at, out.dtype(), out.device());
-  if (*o.dtype != out.dtype())
-    fail("dtype ", *o.dtype, " does not match dtype of out parameter (", out.dtype(), ")");
+  if (*o.dtype != out.dtype()) fail("dtype ", *o.dtype, " does not match dtype of out parameter (", out.dtype(), ")");
   if (o.device.type != out.device().type)
     fail("device type ", o.device.str(), " does not match device type of out parameter (", out.device().str(), ")");
   if (o.requires_grad && !is_differentiable(out.dtype()))
@@ -103,8 +101,7 @@ PyObject* sized(Args& a) {
     return return_out(a, 2, o);
   }
   const Options o = read_options(a, 2);
-  if (formatted)
-    return o.finish(empty(sizes, o.dtype, o.device, memory_format(a, 7, MemoryFormat::Contiguous)));
+  if (formatted) return o.finish(empty(sizes, o.dtype, o.device, memory_format(a, 7)));
   return o.finish(filled<How>(empty(sizes, o.dtype, o.device)));
 }
 
@@ -158,14 +155,6 @@ void register_constants() {
         return o.finish(full(a.ints(1), a.scalar(2), o.dtype, o.device));
       },
       kMethod);
-  def(
-      "new_tensor(Tensor self, object data, *, " RL_OPTIONS ")",
-      [](Args& a) {
-        const Options o = read_options(a, 2, a.tensor(0));
-        require_backend(o.device);
-        return o.finish(tensor_from_data(a.object(1), o.dtype, true));
-      },
-      kMethod, "A copy of data with the dtype of self.");
   def(
       "new_empty_strided(Tensor self, int[] size, int[] stride, *, " RL_OPTIONS ")",
       [](Args& a) {
@@ -242,7 +231,8 @@ PyObject* ranged(Args& a) {
     Message m;
     m << "The number of elements in the out tensor of shape " << out.sizes() << " is " << out.numel()
       << " which does not match the computed number of elements " << t.numel()
-      << ". Note that this may occur as a result of rounding error. The out tensor will be resized to a tensor of shape ("
+      << ". Note that this may occur as a result of rounding error. The out tensor will be resized to a tensor of "
+         "shape ("
       << t.numel() << ",).";
     warn(m.text);
   }
@@ -282,8 +272,9 @@ void register_ranges() {
   def("range(Scalar start, Scalar end, Scalar step=1, *, Tensor? out=None, " RL_OPTIONS ")", ranged<range_of, 3>,
       kFunction, "Deprecated: as arange, but with end where a step hits it, and of the default dtype.");
   def("linspace(Operand start, Operand end, int steps, *, Tensor? out=None, " RL_OPTIONS ")",
-      ranged<[](const Args& a,
-                OptDType dtype) { return linspace(end_point(a, 0, "start"), end_point(a, 1, "end"), a.integer(2), dtype); },
+      ranged<[](const Args& a, OptDType dtype) {
+        return linspace(end_point(a, 0, "start"), end_point(a, 1, "end"), a.integer(2), dtype);
+      },
              3>,
       kFunction, "`steps` values evenly spaced from start to end, both included. start, end: numbers or 0-d tensors.");
   def("logspace(Operand start, Operand end, int steps, float base=10, *, Tensor? out=None, " RL_OPTIONS ")",

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "bindings/memory_format.h"
-#include "bindings/python.h"
 #include "rushlight/creation.h"
 
 namespace rushlight::python {
@@ -30,6 +29,8 @@ Device default_device();
 Options read_options(const Args& a, int at);
 // The same for *_like and new_*: dtype and device are those of `like` where absent.
 Options read_options(const Args& a, int at, const Tensor& like);
+
+[[noreturn]] void fail_pinning();  // pin_memory=True
 
 // For the out= form of a constructor, where `out` is parameter `at - 1`: its options must agree with it. Its dtype is
 // that of the result.

@@ -176,10 +176,12 @@ void register_constructors() {
       },
       kBoth, "0 or 1 with the probabilities of input; with the probability p in the shape and dtype of input.");
   def(
-      "bernoulli(Tensor input, float p, *, Generator? generator=None)",
+      "bernoulli(Tensor input, Scalar p, *, Generator? generator=None)",
       [](Args& a) {
-        const double p = a.number(1);
-        return wrap(bernoulli_(empty_like(a.tensor(0)), p, a.generator(2)));
+        const Scalar number = a.scalar(1);
+        if (number.is_complex()) fail<TypeError>("bernoulli(): argument 'p' must be float, not complex");
+        const double p = number.to_double();
+        return wrap(bernoulli_(empty(a.tensor(0).sizes(), a.tensor(0).dtype()), p, a.generator(2)));
       },
       kBoth);
   def(
@@ -303,7 +305,8 @@ void bind_generator(nb::module_& m) {
              set_state(nb::cast<Generator&>(self), state.ptr());
              return nb::borrow(self);
            })
-      .def("clone_state", [](const Generator& g) { return g.clone(); }, "An independent generator in the same state.")
+      .def(
+          "clone_state", [](const Generator& g) { return g.clone(); }, "An independent generator in the same state.")
       .def("get_offset", [](const Generator&) -> int { fail("CPU Generator does not use offset"); })
       .def("set_offset", [](const Generator&, nb::handle) -> int { fail("CPU Generator does not use offset"); })
       .def("graphsafe_get_state",

@@ -258,6 +258,12 @@ PyObject* tensor_repr(PyObject* self) {
   return guarded([&] { return call_helper("rushlight._tensor_str", "_str", self); });
 }
 
+DimVector ints_of(PyObject* tuple) {
+  DimVector sizes;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); ++i) sizes.push_back(to_int(PyTuple_GET_ITEM(tuple, i)));
+  return sizes;
+}
+
 PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     // Tensor(2, 3): uninitialised; Tensor([1, 2]): from data, in the default dtype.
@@ -265,13 +271,19 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       PyObject *key, *value;
       Py_ssize_t at = 0;
       while (PyDict_Next(kwargs, &at, &key, &value))
-        if (PyUnicode_CompareWithASCIIString(key, "device") != 0 && PyUnicode_CompareWithASCIIString(key, "data") != 0)
+        if (PyUnicode_CompareWithASCIIString(key, "device") != 0 &&
+            PyUnicode_CompareWithASCIIString(key, "data") != 0 && PyUnicode_CompareWithASCIIString(key, "size") != 0)
           fail<TypeError>("new() received an invalid combination of arguments - unexpected keyword argument '",
                           PyUnicode_AsUTF8(key), "'");
     }
     const Py_ssize_t n = PyTuple_GET_SIZE(args);
     Tensor t;
     PyObject* first = n ? PyTuple_GET_ITEM(args, 0) : kwargs ? PyDict_GetItemString(kwargs, "data") : nullptr;
+    PyObject* size = !first && kwargs ? PyDict_GetItemString(kwargs, "size") : nullptr;
+    if (size) {
+      Owned sizes(PySequence_Tuple(size));
+      return wrap_as(type, empty(ints_of(sizes.get())));
+    }
     if (!first) {
       t = empty(DimVector{0});
     } else if (is_int(first) && !is_tensor(first)) {
@@ -286,16 +298,14 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     } else {
       if (n > 1) fail<TypeError>("new() takes data or sizes, got ", n, " arguments beginning with ", type_name(first));
       if (is_tensor(first)) {
-        const Tensor& other = unwrap(first);
-        if (type == &TensorType && other.dtype() != default_dtype())
-          fail<TypeError>("expected ", tensor_type_name(default_dtype()), " (got ", tensor_type_name(other.dtype()),
-                          ")");
-        t = alias(other);
+        t = alias(unwrap(first));
       } else if (PyTuple_Check(first) && std::strcmp(Py_TYPE(first)->tp_name, "rushlight.Size") == 0) {
-        DimVector sizes;
-        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(first); ++i) sizes.push_back(to_int(PyTuple_GET_ITEM(first, i)));
-        t = empty(sizes);
-      } else if (PyFloat_Check(first) || PyUnicode_Check(first)) {
+        t = empty(ints_of(first));
+      } else if (std::string_view(Py_TYPE(first)->tp_name).ends_with("UntypedStorage")) {
+        Owned made(wrap(empty(DimVector{0})));
+        Py_DECREF(check_object(PyObject_CallMethod(made.get(), "set_", "O", first)));
+        t = unwrap(made.get());
+      } else if (PyFloat_Check(first) || first == Py_None) {
         fail<TypeError>("new(): data must be a sequence (got ", type_name(first), ")");
       } else {
         t = tensor_from_data(first, default_dtype(), true);

@@ -453,8 +453,7 @@ void bind_values(nb::module_& m) {
                  Py_DECREF(call_python("rushlight._C", "_enter_device", self.ptr()));
                  return nb::borrow(self);
                })
-          .def("__exit__",
-               [](const Device&, nb::args) { Py_DECREF(call_python("rushlight._C", "_exit_device")); })
+          .def("__exit__", [](const Device&, nb::args) { Py_DECREF(call_python("rushlight._C", "_exit_device")); })
           .def("__reduce__", [](const Device& d) {
             return nb::make_tuple(nb::handle(reinterpret_cast<PyObject*>(g_device_type)), nb::make_tuple(d.str()));
           });

@@ -72,8 +72,8 @@ namespace {
 
 // What Stirling's formula for log(k!) leaves out.
 double stirling_tail(double k) {
-  static constexpr double small[] = {0.0810614667953272,  0.0413406959554092,  0.0276779256849983,  0.02079067210376509,
-                                     0.0166446911898211,  0.0138761288230707,  0.0118967099458917,  0.0104112652619720,
+  static constexpr double small[] = {0.0810614667953272,  0.0413406959554092, 0.0276779256849983, 0.02079067210376509,
+                                     0.0166446911898211,  0.0138761288230707, 0.0118967099458917, 0.0104112652619720,
                                      0.00925546218271273, 0.00833056343336287};
   if (k <= 9) return small[static_cast<int>(std::max(k, 0.0))];
   const double square = (k + 1) * (k + 1);
@@ -132,8 +132,8 @@ void binomial(void* out, DType dtype, int64_t n, const void* count, const void* 
     using T = decltype(t);
     std::lock_guard lock(gen.impl().mutex);
     for (int64_t i = 0; i < n; ++i)
-      static_cast<T*>(out)[i] = static_cast<T>(
-          binomial_one(static_cast<const T*>(count)[i], static_cast<const T*>(prob)[i], gen.impl()));
+      static_cast<T*>(out)[i] =
+          static_cast<T>(binomial_one(static_cast<const T*>(count)[i], static_cast<const T*>(prob)[i], gen.impl()));
   };
   dtype == DType::Float64 ? run(double{}) : run(float{});
 }

@@ -134,8 +134,7 @@ template <class T>
 void check_bounds(const char* what, int64_t value, DType dtype) {
   bool inside;
   if constexpr (std::is_integral_v<T>)
-    inside = value >= static_cast<int64_t>(std::numeric_limits<T>::lowest()) &&
-             value <= highest_int<T>();
+    inside = value >= static_cast<int64_t>(std::numeric_limits<T>::lowest()) && value <= highest_int<T>();
   else
     inside = static_cast<double>(value) >= lowest_value<T>() && static_cast<double>(value) <= highest_value<T>();
   check(inside, what, " is out of bounds for ", cpp_type_name(dtype));
@@ -143,8 +142,8 @@ void check_bounds(const char* what, int64_t value, DType dtype) {
     constexpr int64_t exact = int64_t{1} << digits<T>;
     if (value >= -exact && value <= exact) return;
     Message m;
-    m << what << " is out of bounds [-(2^" << digits<T> << "), 2^" << digits<T>
-      << "]. Due to precision limitations " << cpp_type_name(dtype)
+    m << what << " is out of bounds [-(2^" << digits<T> << "), 2^" << digits<T> << "]. Due to precision limitations "
+      << cpp_type_name(dtype)
       << " can support discrete uniform distribution only within this range. This warning will become an error in "
          "version 1.7 release, please fix the code in advance";
     warn(m.text);

@@ -55,6 +55,30 @@ bool is_contiguous(IntSpan sizes, IntSpan strides, int64_t numel) {
   return true;
 }
 
+namespace {
+
+// Dims from the innermost to the outermost one. Where strides do not decide (equal ones, strides of 0) later dims are
+// inner ones and, of equal strides, smaller sizes.
+DimVector memory_order(IntSpan sizes, IntSpan strides) {
+  const int64_t n = static_cast<int64_t>(sizes.size());
+  DimVector order(n);
+  for (int64_t i = 0; i < n; ++i) order[i] = n - 1 - i;
+  for (int64_t i = 1; i < n; ++i) {
+    int64_t at = i;
+    for (int64_t j = i - 1; j >= 0; --j) {
+      const int64_t a = order[j], b = order[at];
+      if (strides[a] == 0 || strides[b] == 0) continue;
+      if (strides[a] < strides[b]) break;
+      if (strides[a] == strides[b] && sizes[a] <= sizes[b]) continue;
+      std::swap(order[j], order[at]);
+      at = j;
+    }
+  }
+  return order;
+}
+
+}  // namespace
+
 bool is_non_overlapping_and_dense(IntSpan sizes, IntSpan strides) {
   int64_t expected = 1;
   DimVector kept;
@@ -72,21 +96,11 @@ bool is_non_overlapping_and_dense(IntSpan sizes, IntSpan strides) {
 
 DimVector dense_strides_like(IntSpan sizes, IntSpan strides) {
   if (is_non_overlapping_and_dense(sizes, strides)) return strides;
-  const int64_t n = static_cast<int64_t>(sizes.size());
-  // An insertion sort from the innermost dim on; dims with stride 0 tell nothing, so that the order is not a total one.
-  DimVector order(n), result(n);
-  for (int64_t i = 0; i < n; ++i) order[i] = n - 1 - i;
-  for (int64_t i = 1; i < n; ++i)
-    for (int64_t j = i - 1, at = i; j >= 0; --j) {
-      const int64_t a = order[j], b = order[at];
-      if (strides[a] == 0 || strides[b] == 0) continue;
-      if (strides[a] < strides[b]) break;
-      if (strides[a] == strides[b] && sizes[a] <= sizes[b]) continue;
-      std::swap(order[j], order[at]);
-      at = j;
-    }
+  for (int64_t s : sizes)
+    if (s == 0) return contiguous_strides(sizes);
+  DimVector result(static_cast<int64_t>(sizes.size()));
   int64_t step = 1;
-  for (int64_t d : order) {
+  for (int64_t d : memory_order(sizes, strides)) {
     result[d] = step;
     step *= sizes[d];
   }

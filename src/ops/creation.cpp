@@ -39,9 +39,8 @@ Tensor empty_strided(IntSpan sizes, IntSpan strides, OptDType dtype, Device devi
 Tensor empty_permuted(IntSpan sizes, IntSpan physical_layout, OptDType dtype, Device device) {
   const int64_t n = static_cast<int64_t>(sizes.size());
   if (sizes.size() != physical_layout.size())
-    fail(
-        "Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = ", sizes.size(),
-        " is not equal to len(physical_layout) = ", physical_layout.size());
+    fail("Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = ",
+         sizes.size(), " is not equal to len(physical_layout) = ", physical_layout.size());
   uint64_t seen = 0;
   for (int64_t i = 0; i < n; ++i) {
     const int64_t d = physical_layout[i];
@@ -65,7 +64,7 @@ Tensor empty_like(const Tensor& self, OptDType dtype) {
   const DType d = dtype.value_or(self.dtype());
   if (self.is_contiguous()) {
     Tensor r = empty(self.sizes(), d, self.device());
-    // Strides that are never followed (of dims of size 1, of empty tensors) are kept, too.
+    // Dims of size 1 and tensors without elements keep their strides, too.
     if (!equal(r.strides(), self.strides())) r.impl()->set_geometry(self.sizes(), self.strides(), 0);
     return r;
   }

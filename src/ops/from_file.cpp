@@ -38,16 +38,17 @@ Tensor from_file(const std::string& path, bool shared, int64_t size, OptDType dt
   if (fstat(file.descriptor, &status) < 0) fail_system("stat", path);
   if (!S_ISREG(status.st_mode)) fail("unable to mmap file <", path, ">: not a regular file");
   if (status.st_size < bytes) {
-    if (!shared) fail("file <", path, "> size <", status.st_size, "> is smaller than the required mapping size <", bytes, ">");
+    if (!shared)
+      fail("file <", path, "> size <", status.st_size, "> is smaller than the required mapping size <", bytes, ">");
     if (ftruncate(file.descriptor, bytes) < 0) fail_system("resize", path);
   }
   if (bytes == 0) return empty(DimVector{0}, d);
-  void* const data = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, shared ? MAP_SHARED : MAP_PRIVATE,
-                          file.descriptor, 0);
+  void* const data = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
+                          shared ? MAP_SHARED : MAP_PRIVATE, file.descriptor, 0);
   if (data == MAP_FAILED) fail_system("mmap", path);
   const int64_t one = 1;
-  return from_blob(
-      data, IntSpan(&size, 1), IntSpan(&one, 1), d, [](void*, void* memory, size_t n) { munmap(memory, n); });
+  return from_blob(data, IntSpan(&size, 1), IntSpan(&one, 1), d,
+                   [](void*, void* memory, size_t n) { munmap(memory, n); });
 }
 
 }  // namespace rushlight

@@ -55,8 +55,7 @@ void forget(const char* node_name, const Tensor& self, const Tensor& parameter =
   const bool second = autograd::needs(parameter);
   if (!is_differentiable(self.dtype()) || !(autograd::needs(self) || second)) return;
   auto derivative = second ? zero_gradients({&self, &parameter}) : zero_gradients({&self});
-  auto node = Ref<Node>::adopt(
-      new autograd::FunctionNode<decltype(derivative)>(node_name, std::move(derivative), 1));
+  auto node = Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>(node_name, std::move(derivative), 1));
   const Tensor* inputs[2] = {&self, &parameter};
   autograd::connect(*node, {inputs, second ? 2u : 1u});
   autograd::rebase_history(self, node);
@@ -236,7 +235,7 @@ const Tensor& randperm_out(const Tensor& out, int64_t n, Generator g) {
 }
 
 Tensor bernoulli(const Tensor& p, Generator g) {
-  const Tensor out = empty_like(p);
+  const Tensor out = empty(p.sizes(), p.dtype());
   {
     NoGradGuard no_grad;
     bernoulli_(out, p, g);

@@ -98,7 +98,8 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   if (integral || d == DType::Int64) {
     // In integers, so that no size is lost to rounding.
     for (const Scalar* number : {&start, &end, &step})
-      if (std::abs(number->to_double()) >= 0x1p63 && !number->is_integral(true)) fail("invalid size, possible overflow?");
+      if (std::abs(number->to_double()) >= 0x1p63 && !number->is_integral(true))
+        fail("invalid size, possible overflow?");
     const __int128 from = start.is_wide() ? static_cast<__int128>(start.to_double()) : start.to_int();
     const __int128 to = end.is_wide() ? static_cast<__int128>(end.to_double()) : end.to_int();
     const __int128 by = step.is_wide() ? static_cast<__int128>(step.to_double()) : step.to_int();
@@ -116,7 +117,17 @@ Tensor range(const Scalar& start, const Scalar& end, const Scalar& step, OptDTyp
   if (start.is_complex() || end.is_complex() || step.is_complex()) fail_complex();
   const double a = start.to_double(), b = end.to_double(), s = step.to_double();
   check_range(a, b, s);
-  return progression(checked_count(std::floor((b - a) / s) + 1), d, start, step);
+  if (is_integral(d, false)) {
+    // The numbers are cut to integers first.
+    const int64_t by = step.to_int();
+    if (by == 0) fail<ValueError>("step must be nonzero");
+    const __int128 distance = static_cast<__int128>(end.to_int()) - start.to_int();
+    return progression(checked_count(std::max(0.0, static_cast<double>(distance / by + 1))), d, start, step);
+  }
+  // Half precision counts in float.
+  const bool half = d == DType::Float16 || d == DType::BFloat16;
+  const double steps = half ? (static_cast<float>(b) - static_cast<float>(a)) / static_cast<float>(s) : (b - a) / s;
+  return progression(checked_count(std::floor(steps) + 1), d, start, step);
 }
 
 // ---- linspace and logspace: from both ends towards the middle, so that the last value is exactly `end`
@@ -152,7 +163,10 @@ Ramp make_ramp(const Scalar& start, const Scalar& end, int64_t steps, DType d) {
   if (steps == 0) return r;
   start.check_fits(d);
   end.check_fits(d);
-  if (is_integral(d, false)) {
+  if (d == DType::UInt8) {  // the one unsigned type: small negative integers wrap
+    r.start = static_cast<uint8_t>(start.to_int());
+    r.end = static_cast<uint8_t>(end.to_int());
+  } else if (is_integral(d, false)) {
     r.start = static_cast<double>(start.to_int());
     r.end = static_cast<double>(end.to_int());
   } else {
