@@ -6,3 +6,4 @@
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
 #include "rushlight/tensor.h"
+#include "rushlight/ternary.h"

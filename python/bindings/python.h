@@ -236,6 +236,7 @@ void register_random();
 void register_nn();
 void register_methods();
 void register_construct();
+void register_ternary();
 void register_dlpack();  // called by bind_numpy
 void register_buffer();  // called by bind_numpy
 
