@@ -2,6 +2,7 @@
 #include "rushlight/ternary.h"
 
 #include "bindings/python.h"
+#include "ops/elementwise.h"
 
 namespace rushlight::python {
 
@@ -149,13 +150,16 @@ void register_bounds() {
 
 void register_selection() {
   def(
-      "where(Tensor condition, Operand input, Operand other, *, Tensor? out=None)",
+      "where(Tensor condition, Tensor input, Tensor other, *, Tensor? out=None)",
       [](Args& a) {
-        if (!a.has(3)) return wrap(where(a.tensor(0), a.operand(1), a.operand(2)));
-        where_out(a.tensor(3), a.tensor(0), a.operand(1), a.operand(2));
+        if (!a.has(3)) return wrap(where(a.tensor(0), a.tensor(1), a.tensor(2)));
+        where_out(a.tensor(3), a.tensor(0), a.tensor(1), a.tensor(2));
         return Py_NewRef(a.object(3));
       },
       kFunction, "input where condition holds, other elsewhere; all three broadcast.");
+  def(
+      "where(Tensor condition, Operand input, Operand other)",
+      [](Args& a) { return wrap(where(a.tensor(0), a.operand(1), a.operand(2))); }, kFunction);
   def("where(Tensor condition)", [](Args& a) { return wrap(unbind(nonzero(a.tensor(0)), 1)); }, kFunction);
   def(
       "where(Tensor self, Tensor condition, Operand other)",
@@ -180,6 +184,8 @@ void register_parts() {
       "The complex conjugate; real tensors are returned as they are.");
   def("conj_physical(Tensor input, *, Tensor? out=None)", [](Args& a) {
     if (a.has(1)) {
+      if (a.tensor(1).dtype() != a.tensor(0).dtype())
+        fail("Found dtype ", a.tensor(1).dtype(), " but expected ", a.tensor(0).dtype());
       conj_physical_out(a.tensor(1), a.tensor(0));
       return Py_NewRef(a.object(1));
     }
@@ -230,8 +236,11 @@ void register_parts() {
       "input = mantissa * 2**exponent with 0.5 <= |mantissa| < 1 and an int32 exponent; 0 for 0, inf and NaN.");
   def_op(
       "ldexp(Tensor input, Tensor other, *, Tensor? out=None)",
-      [](const Args& a) { return ldexp(a.tensor(0), a.tensor(1)); }, kAll, "input * 2**other, elementwise.");
-  def_alias("ldexp_", "ldexp_", kFunction);
+      [](const Args& a) { return ldexp(a.tensor(0), a.tensor(1)); }, kBoth, "input * 2**other, elementwise.");
+  def("ldexp_(Tensor self, Tensor other)", [](Args& a) {
+    inplace_by_copy("ldexp_", a.tensor(0), [&](const Tensor& x) { return ldexp(x, a.tensor(1)); });
+    return self_of(a);
+  });
 }
 
 void register_closeness() {

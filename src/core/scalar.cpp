@@ -113,7 +113,7 @@ Scalar Scalar::load(DType dtype, const void* in) {
 void Scalar::check_fits(DType dtype) const {
   bool fits = true;
   const char* type = "";
-  if (is_complex() && !rushlight::is_complex(dtype) && imag_ != 0) {
+  if (is_complex() && !rushlight::is_complex(dtype) && dtype != DType::Bool && imag_ != 0) {
     fits = false;
     type = name(dtype);
   } else if (rushlight::is_integral(dtype, false)) {
@@ -121,10 +121,11 @@ void Scalar::check_fits(DType dtype) const {
     const bool is_unsigned = !is_signed(dtype);
     const double low = is_unsigned ? 0 : -std::ldexp(1.0, static_cast<int>(bits - 1));
     const double high = std::ldexp(1.0, static_cast<int>(is_unsigned ? bits : bits - 1));
-    const double value = std::trunc(to_double());
-    // torch lets small negative numbers wrap into unsigned types.
-    fits = kind_ <= Kind::Int && bits == 64 ? !wide_ || is_unsigned
-                                            : (value >= (is_unsigned ? -high + 1 : low) && value < high);
+    const double value = to_double();
+    if (kind_ <= Kind::Int)  // torch lets small negative numbers wrap into unsigned types
+      fits = bits == 64 ? !wide_ || is_unsigned : value >= (is_unsigned ? -high + 1 : low) && value < high;
+    else
+      fits = value >= low && (bits == 64 ? value < high : value <= high - 1);
     constexpr const char* types[2][4] = {{"int8_t", "int16_t", "int32_t", "int64_t"},
                                          {"uint8_t", "uint16_t", "uint32_t", "uint64_t"}};
     type = types[is_unsigned][bits == 8 ? 0 : bits == 16 ? 1 : bits == 32 ? 2 : 3];

@@ -58,10 +58,29 @@ bool is_contiguous(IntSpan sizes, IntSpan strides, int64_t numel) {
 namespace {
 
 // Dims in order of falling stride; ties and dims of size 1 keep their order.
+// Strides of 0 decide nothing; of equal strides the larger size lies outside.
 DimVector memory_order(IntSpan sizes, IntSpan strides) {
-  DimVector order(static_cast<int64_t>(sizes.size()));
-  for (int64_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return strides[a] > strides[b]; });
+  const int64_t n = static_cast<int64_t>(sizes.size());
+  auto compare = [&](int64_t a, int64_t b) {
+    if (strides[a] == 0 || strides[b] == 0) return 0;
+    if (strides[a] != strides[b]) return strides[a] < strides[b] ? -1 : 1;
+    return sizes[a] > sizes[b] ? 1 : 0;
+  };
+  // Innermost first while sorting; not a strict order, hence no library sort.
+  DimVector order(n);
+  for (int64_t i = 0; i < n; ++i) order[i] = n - 1 - i;
+  for (int64_t i = 1; i < n; ++i) {
+    int64_t at = i;
+    for (int64_t j = i - 1; j >= 0; --j) {
+      const int c = compare(order[j], order[at]);
+      if (c < 0) break;
+      if (c > 0) {
+        std::swap(order[j], order[at]);
+        at = j;
+      }
+    }
+  }
+  std::reverse(order.begin(), order.end());
   return order;
 }
 

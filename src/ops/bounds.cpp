@@ -45,9 +45,9 @@ Tensor clamp_by_numbers(const ClampNames& names, const Tensor& self, const OptSc
   if (inplace(target)) autograd::check_inplace(self);
   if (!min && !max) fail("torch.clamp: At least one of 'min' or 'max' must not be None");
   DType dtype = self.dtype();
-  if (is_complex(dtype)) fail<NotImplementedError>(names.name, " is not supported for complex types");
   for (const OptScalar& bound : {min, max})
-    if (bound && bound->is_complex()) fail(names.name, " is not supported for complex types");
+    if (is_complex(dtype) || (bound && bound->is_complex()))
+      fail<NotImplementedError>("clamp is not supported for complex types");
   if (!is_floating_point(dtype)) {
     const Operand s(self), low(min ? *min : *max), high(max ? *max : *min);
     dtype = result_type({&s, &low, &high});
@@ -75,6 +75,8 @@ Tensor clamp_by_numbers(const ClampNames& names, const Tensor& self, const OptSc
   }
   const bool record = target.kind != Target::Kind::Out && autograd::needs(self) && is_differentiable(dtype);
   const SavedTensor saved = keep(self, record, target);
+  if (target.kind == Target::Kind::Out && target.tensor->dtype() != dtype && can_cast(dtype, target.tensor->dtype()))
+    fail("Found dtype ", target.tensor->dtype(), " but expected ", dtype);
   Tensor out = run_pass({names.name, names.inplace_name, loop, &params, reads, reads, dtype}, {&self}, target);
   if (record)
     record_write(inplace(target), names.number_node, out, {&self}, [saved, min, max](Grads& g) {

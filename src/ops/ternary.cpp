@@ -25,18 +25,15 @@ Tensor run_pass(const Pass& p, std::initializer_list<const Tensor*> inputs, Targ
     for (int i = 1; i < count; ++i) broadcast = layout::broadcast_shapes(broadcast, in[i]->sizes());
     shape = broadcast;
   }
+  auto fresh = [&] {
+    if (same_shape && dense) return empty(shape, p.result);
+    if (count == 1) return empty_like_operands(shape, p.result, {in[0]});
+    if (count == 2) return empty_like_operands(shape, p.result, {in[0], in[1]});
+    return empty_like_operands(shape, p.result, {in[0], in[1], in[2]});
+  };
   Tensor out;
   switch (target.kind) {
-    case Target::Kind::Fresh:
-      if (same_shape && dense)
-        out = empty(shape, p.result);
-      else if (count == 1)
-        out = empty_like_operands(shape, p.result, {in[0]});
-      else if (count == 2)
-        out = empty_like_operands(shape, p.result, {in[0], in[1]});
-      else
-        out = empty_like_operands(shape, p.result, {in[0], in[1], in[2]});
-      break;
+    case Target::Kind::Fresh: out = fresh(); break;
     case Target::Kind::InPlace:
       out = self;
       check_inplace_result(p.name, out, shape, p.result);
@@ -46,9 +43,13 @@ Tensor run_pass(const Pass& p, std::initializer_list<const Tensor*> inputs, Targ
       out = *target.tensor;
       const DimVector sizes(shape);  // a resize of `out` must not change them
       for (int i = 0; i < count; ++i) cpu::check_conversion(in[i]->dtype(), p.reads);
+      const bool resized = !equal(out.sizes(), sizes);
       prepare_out(p.name, out, sizes, p.result, inputs);
       broadcast = sizes;
       shape = broadcast;
+      // What was resized gets the dims in the order of a fresh result.
+      if (resized && !dense && shape.size() > 1)
+        out.impl()->set_geometry(shape, fresh().strides(), out.storage_offset());
       break;
     }
   }
@@ -151,7 +152,7 @@ Tensor lerp_into(const Tensor& self, const Tensor& end, const Operand& weight, T
   if (!computes)
     fail<NotImplementedError>("\"lerp_kernel_", w ? "tensor" : "scalar", "\" not implemented for '",
                               scalar_type_name(d), "'");
-  if (target.kind == Target::Kind::Out && w && target.tensor->dtype() != d)
+  if (target.kind == Target::Kind::Out && w && w->dim() && target.tensor->dtype() != d)
     fail("Found dtype ", target.tensor->dtype(), " but expected ", d);
   alignas(16) char factor[16];
   if (!w) {
