@@ -13,3 +13,4 @@
 #include "rushlight/reduce.h"
 #include "rushlight/sort.h"
 #include "rushlight/tensor.h"
+#include "rushlight/ternary.h"

@@ -8,14 +8,6 @@ namespace rushlight::python {
 
 namespace {
 
-void check_lerp(const Args& a) {
-  const DType dtype = a.tensor(0).dtype();
-  if (a.tensor(1).dtype() != dtype)
-    fail("expected dtype ", name(dtype), " for `end` but got dtype ", name(a.tensor(1).dtype()));
-  if (is_tensor(a.object(2)) && a.tensor(2).dim() && a.tensor(2).dtype() != dtype)
-    fail("expected dtype ", name(dtype), " for `weight` but got dtype ", name(a.tensor(2).dtype()));
-}
-
 // out= is the last parameter, where there is one.
 template <UnaryOp Op, bool Out = true>
 PyObject* unary_call(Args& a) {
@@ -271,14 +263,6 @@ void register_elementwise() {
   def("sub_(Tensor self, Operand other, *, Scalar alpha=1)", scaled_inplace<BinaryOp::Sub>, kMethod);
   def("add(Tensor input, Scalar alpha, Tensor other)", scaled_old<BinaryOp::Add>, kBoth);
   def("sub(Tensor input, Scalar alpha, Tensor other)", scaled_old<BinaryOp::Sub>, kBoth);
-  def("positive(Tensor input)", [](Args& a) {
-    if (a.tensor(0).dtype() == DType::Bool) fail("The `+` operator, on a bool tensor is not supported.");
-    return Py_NewRef(a.object(0));
-  });
-  def(
-      "rsub(Tensor input, Operand other, *, Scalar alpha=1)",
-      [](Args& a) { return wrap(rsub(a.tensor(0), a.operand(1), a.scalar(2, 1))); }, kFunction,
-      "other - alpha * input.");
   def("div(Tensor input, Operand other, *, str? rounding_mode=None, Tensor? out=None)", div_call, kBoth,
       "input / other, elementwise.\n\nrounding_mode: None for true division (integers give the default dtype), 'trunc' "
       "towards zero, 'floor' downwards.");
@@ -305,138 +289,6 @@ void register_elementwise() {
       },
       kFunction);
   def("pow_(Tensor self, Operand exponent)", binary_inplace<BinaryOp::Pow>, kMethod);
-  def(
-      "clamp(Tensor input, Scalar? min=None, Scalar? max=None, *, Tensor? out=None)",
-      [](Args& a) {
-        Tensor r = clamp(a.tensor(0), a.scalar_or_none(1), a.scalar_or_none(2));
-        if (!a.has(3)) return wrap(r);
-        prepare_out("clamp", a.tensor(3), r.sizes(), r.dtype(), {&a.tensor(0)});
-        copy_(a.tensor(3), r);
-        return Py_NewRef(a.object(3));
-      },
-      kBoth, "Values below min become min, those above max become max; NaN stays NaN.");
-  def("clamp(Tensor input, Tensor? min=None, Tensor? max=None, *, Tensor? out=None)", [](Args& a) {
-    Tensor r = a.tensor(0);
-    if (!a.has(1) && !a.has(2)) fail("torch.clamp: At least one of 'min' or 'max' must not be None");
-    if (a.has(1)) r = maximum(r, a.tensor(1));
-    if (a.has(2)) r = minimum(r, a.tensor(2));
-    if (!a.has(3)) return wrap(r);
-    prepare_out("clamp", a.tensor(3), r.sizes(), r.dtype(), {&a.tensor(0)});
-    copy_(a.tensor(3), r);
-    return Py_NewRef(a.object(3));
-  });
-  def(
-      "clamp_(Tensor self, Scalar? min=None, Scalar? max=None)",
-      [](Args& a) {
-        inplace_by_copy("clamp_", a.tensor(0),
-                        [&](const Tensor& x) { return clamp(x, a.scalar_or_none(1), a.scalar_or_none(2)); });
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
-  def(
-      "clamp_(Tensor self, Tensor? min=None, Tensor? max=None)",
-      [](Args& a) {
-        inplace_by_copy("clamp_", a.tensor(0), [&](const Tensor& x) {
-          Tensor r = x;
-          if (a.has(1)) r = maximum(r, a.tensor(1));
-          if (a.has(2)) r = minimum(r, a.tensor(2));
-          return r;
-        });
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
-  def("clamp_min(Tensor input, Operand min, *, Tensor? out=None)", [](Args& a) {
-    Tensor r = a.operand(1).is_tensor() ? maximum(a.tensor(0), a.operand(1)) : clamp(a.tensor(0), a.scalar(1), {});
-    if (!a.has(2)) return wrap(r);
-    prepare_out("clamp_min", a.tensor(2), r.sizes(), r.dtype(), {&a.tensor(0)});
-    copy_(a.tensor(2), r);
-    return Py_NewRef(a.object(2));
-  });
-  def("clamp_max(Tensor input, Operand max, *, Tensor? out=None)", [](Args& a) {
-    Tensor r = a.operand(1).is_tensor() ? minimum(a.tensor(0), a.operand(1)) : clamp(a.tensor(0), {}, a.scalar(1));
-    if (!a.has(2)) return wrap(r);
-    prepare_out("clamp_max", a.tensor(2), r.sizes(), r.dtype(), {&a.tensor(0)});
-    copy_(a.tensor(2), r);
-    return Py_NewRef(a.object(2));
-  });
-  def(
-      "where(Tensor condition, Operand input, Operand other, *, Tensor? out=None)",
-      [](Args& a) {
-        Tensor r = where(a.tensor(0), a.operand(1), a.operand(2));
-        if (!a.has(3)) return wrap(r);
-        prepare_out("where", a.tensor(3), r.sizes(), r.dtype(), {});
-        copy_(a.tensor(3), r);
-        return Py_NewRef(a.object(3));
-      },
-      kFunction, "input where condition holds, other elsewhere; all three broadcast.");
-  def("where(Tensor condition)", [](Args& a) { return wrap(where(a.tensor(0))); }, kFunction);
-  def(
-      "where(Tensor self, Tensor condition, Operand other)",
-      [](Args& a) { return wrap(where(a.tensor(1), a.tensor(0), a.operand(2))); }, kMethod);
-  def(
-      "conj(Tensor input)",
-      [](Args& a) { return is_complex(a.tensor(0).dtype()) ? wrap(conj(a.tensor(0))) : Py_NewRef(a.object(0)); }, kBoth,
-      "The complex conjugate; real tensors are returned as they are.");
-  def("resolve_conj(Tensor input)", [](Args& a) { return Py_NewRef(a.object(0)); });
-  def("resolve_neg(Tensor input)", [](Args& a) { return Py_NewRef(a.object(0)); });
-  def("real(Tensor input)", [](Args& a) { return wrap(real(a.tensor(0))); }, kFunction);
-  def("imag(Tensor input)", [](Args& a) { return wrap(imag(a.tensor(0))); }, kFunction);
-  def(
-      "equal(Tensor input, Tensor other) -> bool", [](Args& a) { return wrap_bool(equal(a.tensor(0), a.tensor(1))); },
-      kBoth, "Whether both have the same sizes and elements.");
-  def("isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False)",
-      [](Args& a) { return wrap(isclose(a.tensor(0), a.tensor(1), a.number(2, 1e-5), a.number(3, 1e-8), a.flag(4))); });
-  def("allclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> bool",
-      [](Args& a) {
-        return wrap_bool(
-            all(isclose(a.tensor(0), a.tensor(1), a.number(2, 1e-5), a.number(3, 1e-8), a.flag(4))).item().to_bool());
-      });
-  // Composites that optimizers call; each is two loops.
-  def(
-      "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
-      [](Args& a) { return wrap(add(a.tensor(0), mul(a.tensor(1), a.tensor(2)), a.scalar(3, 1))); }, kBoth,
-      "input + value * tensor1 * tensor2.");
-  def(
-      "addcmul_(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
-      [](Args& a) {
-        binary(BinaryOp::Add, a.tensor(0), mul(a.tensor(1), a.tensor(2)), {Target::Kind::InPlace, &a.tensor(0)},
-               a.scalar(3, 1));
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
-  def(
-      "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
-      [](Args& a) {
-        if (is_integral(a.tensor(1).dtype(), true) && is_integral(a.tensor(2).dtype(), true))
-          fail("Integer division with addcdiv is no longer supported; use a floating point dtype");
-        return wrap(add(a.tensor(0), div(a.tensor(1), a.tensor(2)), a.scalar(3, 1)));
-      },
-      kBoth, "input + value * tensor1 / tensor2.");
-  def(
-      "addcdiv_(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
-      [](Args& a) {
-        if (is_integral(a.tensor(1).dtype(), true) && is_integral(a.tensor(2).dtype(), true))
-          fail("Integer division with addcdiv is no longer supported; use a floating point dtype");
-        binary(BinaryOp::Add, a.tensor(0), div(a.tensor(1), a.tensor(2)), {Target::Kind::InPlace, &a.tensor(0)},
-               a.scalar(3, 1));
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
-  def(
-      "lerp(Tensor input, Tensor end, Operand weight)",
-      [](Args& a) {
-        check_lerp(a);
-        return wrap(add(a.tensor(0), mul(sub(a.tensor(1), a.tensor(0)), a.operand(2))));
-      },
-      kBoth, "input + weight * (end - input).");
-  def(
-      "lerp_(Tensor self, Tensor end, Operand weight)",
-      [](Args& a) {
-        check_lerp(a);
-        add_(a.tensor(0), mul(sub(a.tensor(1), a.tensor(0)), a.operand(2)));
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
   for (const auto& [alias, name] : {std::pair("absolute", "abs"),
                                     {"negative", "neg"},
                                     {"multiply", "mul"},
@@ -447,7 +299,6 @@ void register_elementwise() {
                                     {"less", "lt"},
                                     {"less_equal", "le"},
                                     {"not_equal", "ne"},
-                                    {"clip", "clamp"},
                                     {"arcsin", "asin"},
                                     {"arccos", "acos"},
                                     {"arctan", "atan"},

@@ -67,6 +67,7 @@ void register_methods() {
   RL_CONVERT("char", Int8)
   RL_CONVERT("byte", UInt8)
   RL_CONVERT("bool", Bool)
+  RL_CONVERT("chalf", Complex32)
   RL_CONVERT("cfloat", Complex64)
   RL_CONVERT("cdouble", Complex128)
 #undef RL_CONVERT
@@ -100,22 +101,6 @@ void register_methods() {
         return Py_NewRef(a.object(0));
       },
       kMethod, "Copies src into self with conversion; src broadcasts.");
-  def(
-      "fill_(Tensor self, Operand value)",
-      [](Args& a) {
-        fill_(a.tensor(0), a.operand(1));
-        return Py_NewRef(a.object(0));
-      },
-      kMethod);
-  def("fill(Tensor input, Operand value)", [](Args& a) {
-    const Tensor r = clone(a.tensor(0));
-    fill_(r, a.operand(1));
-    return wrap(r);
-  });
-  def("zero_(Tensor self)", [](Args& a) {
-    zero_(a.tensor(0));
-    return Py_NewRef(a.object(0));
-  });
   def(
       "fill_diagonal_(Tensor self, Scalar fill_value, bool wrap=False)",
       [](Args& a) {

@@ -55,6 +55,7 @@ NB_MODULE(_C, m) {
     bind_tensor_type(m);
     bind_storage(m);
     bind_generator(m);
+    register_ternary();  // before the table: conj_physical of real tensors is the tensor itself
     register_elementwise();
     register_shape();
     register_rearrange();

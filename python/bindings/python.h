@@ -253,6 +253,7 @@ void register_legacy();
 void register_construct();
 void register_special();
 void register_sort();
+void register_ternary();
 void register_dlpack();  // called by bind_numpy
 void register_buffer();  // called by bind_numpy
 void register_windows();

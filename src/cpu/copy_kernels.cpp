@@ -23,12 +23,12 @@ RL_INLINE To convert(From x) {
   } else if constexpr (kIsComplex<To>) {
     using R = decltype(To().re);
     if constexpr (kIsComplex<From>)
-      return {static_cast<R>(x.re), static_cast<R>(x.im)};
+      return {convert<R>(x.re), convert<R>(x.im)};
     else
-      return {convert<R>(x), R(0)};
+      return {convert<R>(x), convert<R>(0.0f)};
   } else if constexpr (kIsComplex<From>) {
     if constexpr (std::is_same_v<To, bool>)
-      return (x.re != 0) | (x.im != 0);
+      return convert<bool>(x.re) | convert<bool>(x.im);
     else
       return convert<To>(x.re);
   } else if constexpr (kIsHalf<From>) {
@@ -75,6 +75,7 @@ void fill_casts_from(ElementwiseTable& t, DType from) {
   row[static_cast<int>(DType::UInt16)] = cast_loop<uint16_t, From>;
   row[static_cast<int>(DType::UInt32)] = cast_loop<uint32_t, From>;
   row[static_cast<int>(DType::UInt64)] = cast_loop<uint64_t, From>;
+  row[static_cast<int>(DType::Complex32)] = cast_loop<Complex<float16>, From>;
 }
 
 template <class T>
@@ -186,6 +187,7 @@ void fill_copy(ElementwiseTable& t) {
   fill_casts_from<uint16_t>(t, DType::UInt16);
   fill_casts_from<uint32_t>(t, DType::UInt32);
   fill_casts_from<uint64_t>(t, DType::UInt64);
+  fill_casts_from<Complex<float16>>(t, DType::Complex32);
   t.copy[0] = copy_loop<uint8_t>;
   t.copy[1] = copy_loop<uint16_t>;
   t.copy[2] = copy_loop<uint32_t>;

@@ -27,7 +27,7 @@ inline constexpr int kUnaryCount = static_cast<int>(UnaryOp::Count);
 inline constexpr int kBinaryCount = static_cast<int>(BinaryOp::Count);
 
 // Dtypes of the conversion table: those that compute, then the ones that can only be stored.
-inline constexpr int kNumCastDTypes = 15;  // up to UInt64
+inline constexpr int kNumCastDTypes = 16;  // up to Complex32
 
 struct ClampParams {
   double low, high;  // of the kernel's dtype: int64 bits for integers

@@ -132,62 +132,7 @@ Scalar item(const Tensor& self) {
   return Scalar::load(self.dtype(), self.data());
 }
 
-bool equal(const Tensor& a, const Tensor& b) {
-  if (!equal(a.sizes(), b.sizes())) return false;
-  if (a.dtype() != b.dtype())
-    fail("Expected object of data type ", a.dtype(), " but got data type ", b.dtype(),
-         " for argument 'other' in call to equal");
-  if (a.numel() == 0) return true;
-  NoGradGuard no_grad;
-  return all(eq(a, b)).item().to_bool();
-}
-
 Tensor conj(const Tensor& self) { return is_complex(self.dtype()) ? conj_physical(self) : self; }
-
-Tensor clamp(const Tensor& self, const OptScalar& min, const OptScalar& max) {
-  if (!min && !max) fail("torch.clamp: At least one of 'min' or 'max' must not be None");
-  if (is_complex(self.dtype()) || (min && min->is_complex()) || (max && max->is_complex()))
-    fail("clamp is not supported for complex types");
-  check_cpu("clamp", self);
-  Scalar number = min ? *min : *max;
-  if (min && max && (min->is_floating_point() || max->is_floating_point())) number = Scalar(0.5);
-  const Operand s(self), n(number);
-  const DType dtype = result_type({&s, &n});
-  if (dtype == DType::Bool) fail<NotImplementedError>("\"clamp\" not implemented for 'Bool'");
-  const DType reads = kernel_dtype(dtype);
-  if (static_cast<int>(reads) >= kNumComputeDTypes)
-    fail<NotImplementedError>("\"clamp\" not implemented for '", dtype, "'");
-  cpu::ClampParams params{-INFINITY, INFINITY, std::numeric_limits<int64_t>::min(),
-                          std::numeric_limits<int64_t>::max()};
-  if (is_integral(dtype, false)) {
-    for (const OptScalar& bound : {min, max})
-      if (bound && bound->is_wide()) bound->check_fits(DType::Int64);
-    // Bounds beyond the type are as good as its limits.
-    const int bits = static_cast<int>(8 * item_size(dtype)) - (is_signed(dtype) ? 1 : 0);
-    const int64_t top = bits >= 63 ? std::numeric_limits<int64_t>::max() : (int64_t{1} << bits) - 1;
-    const int64_t bottom = is_signed(dtype) ? -top - 1 : 0;
-    params.int_low = min ? std::clamp(min->to_int(), bottom, top) : bottom;
-    params.int_high = max ? std::clamp(max->to_int(), bottom, top) : top;
-  } else {
-    if (min) params.low = min->to_double();
-    if (max) params.high = max->to_double();
-    if (std::isnan(params.low) || std::isnan(params.high)) return full_like(self, NAN, dtype);
-  }
-  Tensor r = empty_like(self, dtype);
-  const cpu::LoopArg args[2] = {cpu::LoopArg(r, reads), cpu::LoopArg(self, reads)};
-  cpu::run_loop(cpu::elementwise().clamp[static_cast<int>(reads)], &params, self.sizes(), args, 2);
-  if (autograd::needs(self) && is_differentiable(dtype))
-    autograd::record("ClampBackward1", r, {&self}, [saved = SavedTensor(self), min, max](Grads& g) {
-      const Tensor x = g.unpack(saved);
-      Tensor inside;
-      if (min && max)
-        inside = logical_and(ge(x, *min), le(x, *max));
-      else
-        inside = min ? ge(x, *min) : le(x, *max);
-      g[0] = where(inside, g.grad(), Scalar(0));
-    });
-  return r;
-}
 
 // ---- methods of Tensor that forward to the free functions
 Tensor Tensor::operator[](int64_t index) const { return rushlight::select(*this, 0, index); }

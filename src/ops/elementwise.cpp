@@ -626,23 +626,6 @@ void store_inplace(const char* operation, const Tensor& self, const Tensor& resu
   copy_(self, result);
 }
 
-Tensor isclose(const Tensor& self, const Tensor& other, double rtol, double atol, bool equal_nan) {
-  if (self.dtype() != other.dtype()) fail("torch.isclose(): ", self.dtype(), " did not match ", other.dtype());
-  if (!(rtol >= 0)) fail("rtol must be greater than or equal to zero, but got ", rtol);
-  if (!(atol >= 0)) fail("atol must be greater than or equal to zero, but got ", atol);
-  NoGradGuard no_grad;
-  Tensor close = eq(self, other);
-  if (is_differentiable(self.dtype())) {
-    if (equal_nan) close = logical_or(close, logical_and(isnan(self), isnan(other)));
-    const Tensor distance = abs(sub(self, other));
-    const Tensor allowed = add(mul(abs(other), rtol), atol);
-    return logical_or(close, logical_and(isfinite(distance), le(distance, allowed)));
-  }
-  if (self.dtype() == DType::Bool) return close;
-  const Tensor a = to(self, DType::Float64), b = to(other, DType::Float64);
-  return logical_or(close, le(abs(sub(a, b)), add(mul(abs(b), rtol), atol)));
-}
-
 Tensor add(const Operand& self, const Operand& other, const Scalar& alpha) {
   return binary(BinaryOp::Add, self, other, {}, alpha);
 }

@@ -13,7 +13,10 @@ using cpu::BinaryOp;
 using cpu::UnaryOp;
 
 // Half precision computes in float32, everything else in its own type.
-inline DType kernel_dtype(DType d) { return d == DType::Float16 || d == DType::BFloat16 ? DType::Float32 : d; }
+inline DType kernel_dtype(DType d) {
+  if (d == DType::Complex32) return DType::Complex64;
+  return d == DType::Float16 || d == DType::BFloat16 ? DType::Float32 : d;
+}
 
 // torch.result_type of the operands: tensors with dims outrank 0-d ones, those outrank numbers.
 DType result_type(std::initializer_list<const Operand*> operands);

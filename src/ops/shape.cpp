@@ -368,9 +368,10 @@ Tensor view_as_complex(const Tensor& self) {
   if (g.offset % 2) fail("Tensor must have a storage_offset divisible by 2");
   g.sizes.erase(last);
   g.strides.erase(last);
-  for (int64_t& s : g.strides) {
-    if (s % 2) fail("Tensor must have a stride divisible by 2 for all but last dimension");
-    s /= 2;
+  for (int64_t d = 0; d < last; ++d) {
+    if (g.strides[d] % 2 && g.sizes[d] != 1)
+      fail("Tensor must have a stride divisible by 2 for all but last dimension");
+    g.strides[d] /= 2;
   }
   g.offset /= 2;
   Tensor r = make_view(self, g);
