@@ -1,6 +1,7 @@
 import builtins
 
 from . import _C as _C
+from . import array_api as array_api
 from . import autograd as autograd
 from . import cuda as cuda
 from . import fft as fft
@@ -12,10 +13,10 @@ from . import storage as storage
 from . import torch_version as torch_version
 from . import utils as utils
 from . import version as version
+from ._as_torch import as_torch as as_torch
 from ._C import *
 from ._C import Tensor as Tensor
 from ._C import _nn as _nn
-from ._as_torch import as_torch as as_torch
 from ._functional import broadcast_shapes as broadcast_shapes
 from ._functional import broadcast_tensors as broadcast_tensors
 from ._functional import fork_rng as fork_rng
