@@ -21,7 +21,7 @@ def test_sort(data):
         return
     check(values, np.sort(a, d))
     check(indices, np.argsort(a, d, kind="stable"))
-    check(torch.argsort(t, d, stable=True), np.argsort(a, d, kind="stable"))
+    check(torch.argsort(t, dim=d, stable=True), np.argsort(a, d, kind="stable"))
     values, indices = torch.sort(t, dim=d, descending=True, stable=True)
     # Stable in the other direction too: equal elements keep their order.
     order = np.flip(a.shape[d] - 1 - np.argsort(np.flip(a, d), d, kind="stable"), d)
