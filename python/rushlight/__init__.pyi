@@ -3,13 +3,16 @@ import builtins
 from . import _C as _C
 from . import array_api as array_api
 from . import autograd as autograd
+from . import backends as backends
 from . import cuda as cuda
 from . import fft as fft
 from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as random
+from . import signal as signal
 from . import storage as storage
+from . import testing as testing
 from . import torch_version as torch_version
 from . import utils as utils
 from . import version as version
@@ -17,9 +20,6 @@ from ._as_torch import as_torch as as_torch
 from ._C import *
 from ._C import Tensor as Tensor
 from ._C import _nn as _nn
-from ._functional import broadcast_shapes as broadcast_shapes
-from ._functional import broadcast_tensors as broadcast_tensors
-from ._functional import fork_rng as fork_rng
 from ._legacy import BFloat16Tensor as BFloat16Tensor
 from ._legacy import BoolTensor as BoolTensor
 from ._legacy import ByteTensor as ByteTensor
@@ -30,7 +30,29 @@ from ._legacy import HalfTensor as HalfTensor
 from ._legacy import IntTensor as IntTensor
 from ._legacy import LongTensor as LongTensor
 from ._legacy import ShortTensor as ShortTensor
+from ._legacy import set_default_tensor_type as set_default_tensor_type
 from ._quantized import quantize_per_tensor as quantize_per_tensor
+from ._settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from ._settings import get_deterministic_debug_mode as get_deterministic_debug_mode
+from ._settings import get_float32_matmul_precision as get_float32_matmul_precision
+from ._settings import get_num_interop_threads as get_num_interop_threads
+from ._settings import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
+from ._settings import is_warn_always_enabled as is_warn_always_enabled
+from ._settings import set_deterministic_debug_mode as set_deterministic_debug_mode
+from ._settings import set_float32_matmul_precision as set_float32_matmul_precision
+from ._settings import set_flush_denormal as set_flush_denormal
+from ._settings import set_num_interop_threads as set_num_interop_threads
+from ._settings import set_warn_always as set_warn_always
+from ._settings import typename as typename
+from ._settings import use_deterministic_algorithms as use_deterministic_algorithms
+from ._shape import atleast_1d as atleast_1d
+from ._shape import atleast_2d as atleast_2d
+from ._shape import atleast_3d as atleast_3d
+from ._shape import block_diag as block_diag
+from ._shape import broadcast_shapes as broadcast_shapes
+from ._shape import broadcast_tensors as broadcast_tensors
+from ._shape import cartesian_prod as cartesian_prod
+from ._shape import meshgrid as meshgrid
 from ._tensor_str import get_printoptions as get_printoptions
 from ._tensor_str import set_printoptions as set_printoptions
 from ._types import channels_last as channels_last
@@ -43,6 +65,7 @@ from ._types import memory_format as memory_format
 from ._types import preserve_format as preserve_format
 from ._types import sparse_coo as sparse_coo
 from ._types import strided as strided
+from .random import fork_rng as fork_rng
 from .storage import TypedStorage as TypedStorage
 
 __version__: str
