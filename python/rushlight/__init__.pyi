@@ -1,6 +1,7 @@
 import builtins
 
 from . import _C as _C
+from . import array_api as array_api
 from . import autograd as autograd
 from . import backends as backends
 from . import cuda as cuda

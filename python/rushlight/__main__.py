@@ -1,6 +1,8 @@
 """Runs a Python program in which `import torch` means rushlight.
 
-    python -m rushlight script.py [args]      python -m rushlight -m module [args]      python -m rushlight -c code [args]
+    python -m rushlight script.py [args]
+    python -m rushlight -m module [args]
+    python -m rushlight -c code [args]
 
 and answers questions of build systems: --cmake-dir, --include-dir, --version.
 """

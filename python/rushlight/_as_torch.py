@@ -58,7 +58,7 @@ class _Finder(MetaPathFinder):
             alias = ModuleSpec(name, _AliasLoader(), origin=found.origin)
             alias.submodule_search_locations = found.submodule_search_locations
             return alias
-        # importlib.util.find_spec("torch.x") is a question, answered by None; an import gets the name of what is absent.
+        # importlib.util.find_spec("torch.x") is a question, answered by None; an import is told what is absent.
         if sys._getframe(2).f_globals.get("__name__") == "importlib.util":
             return None
         raise ModuleNotFoundError(f"rushlight has no {name}", name=name)
@@ -75,11 +75,12 @@ def _own_name(name: str) -> str:
 def as_torch() -> ModuleType:
     """Makes `import torch` mean rushlight in this process, with all modules below it, and returns rushlight.
 
-    torch.nn is the module rushlight.nn, and so on; each is imported when it is asked for. What rushlight lacks is named:
-    ModuleNotFoundError for `import torch.x`, AttributeError for `torch.x`, ImportError for `from torch import x`.
+    torch.nn is the module rushlight.nn, and so on; each is imported when it is asked for. What rushlight lacks is
+    named: `import torch.x` raises ModuleNotFoundError, `torch.x` AttributeError, `from torch import x` ImportError.
 
-    __version__ becomes "2.13.0+rushlight.<version>": the version of torch whose interface this is, so that the checks of
-    other packages hold, with rushlight's own version as its local part. importlib.metadata.version("torch") says the same.
+    __version__ becomes "2.13.0+rushlight.<version>": the version of torch whose interface this is, so that the checks
+    of other packages hold, with rushlight's own version as its local part. importlib.metadata.version("torch") says the
+    same.
 
     RuntimeError if the real torch is imported already. Calling it again changes nothing. Child processes that start a
     new interpreter (multiprocessing's spawn) call it again themselves.
@@ -95,7 +96,6 @@ def as_torch() -> ModuleType:
         )
     own.__version__ = TorchVersion(f"{TORCH_API}+rushlight.{own.__version__}")
     sys.modules["torch"] = own
-    # Modules found under both names by earlier lines of the program are the same objects from the start.
     sys.meta_path.insert(0, _Finder())
     importlib.invalidate_caches()
     return own

@@ -124,7 +124,7 @@ def test_comparison_of_versions():
     assert V("2.1") == V("2.1.0") == "2.1.0+cpu" and V("2.1") > V("2.1.0rc1") > V("2.1.0b3") > V("2.1.0.dev7")
     assert V("2.10") > "2.9" and V("2.10") <= (2, 10) and V("2.10") != "2.1" and V("1.0") != object()
     with pytest.raises(ValueError, match="nonsense"):
-        V("1.0") < "nonsense"
+        assert V("1.0") < "nonsense"
 
 
 def test_pickles_do_not_depend_on_the_name(tmp_path):
@@ -244,3 +244,54 @@ def test_training_script(tmp_path):
         """)
     )
     assert program("train.py", cwd=tmp_path) == "trained\n"
+
+
+# ---- einops
+
+EINOPS = """
+import sys
+import numpy as np
+{imports}
+x = torch.arange(24.0).reshape(2, 3, 4)
+n = x.numpy()
+assert np.array_equal(rearrange(x, "a b c -> c (b a)"), n.transpose(2, 1, 0).reshape(4, 6))
+assert np.array_equal(reduce(x, "a b c -> a c", "max"), n.max(1))
+assert np.allclose(reduce(x, "a (b 1) c -> c", "mean"), n.mean((0, 1)))
+assert reduce(x > 30, "a b c -> a", "any").tolist() == [False, False]
+assert repeat(x, "a b c -> a (b 2) c").shape == (2, 6, 4) and rearrange([x, x], "n a b c -> a n b c").shape == (2, 2, 3, 4)
+packed, shapes = pack([x, x[:, 0]], "a * c")
+assert packed.shape == (2, 4, 4) and [tuple(p.shape) for p in unpack(packed, shapes, "a * c")] == [(2, 3, 4), (2, 4)]
+w = torch.ones(2, 3, requires_grad=True)
+rearrange(w * 2, "a b -> b a").sum().backward()
+assert w.grad.tolist() == [[2.0] * 3] * 2 and type(rearrange(w, "a b -> (a b)")) is torch.Tensor
+if hasattr(torch, "einsum"):
+    assert np.allclose(einsum(x, x, "a b c, a d c -> a b d"), np.einsum("abc,adc->abd", n, n))
+assert isinstance(rearrange(n, "a b c -> (a b c)"), np.ndarray)
+"""
+FUNCTIONS = "from einops import einsum, pack, rearrange, reduce, repeat, unpack"
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        f"import rushlight as torch\n{FUNCTIONS}",
+        f"{FUNCTIONS}\nimport rushlight as torch",
+        f"import rushlight; rushlight.as_torch(); import torch\n{FUNCTIONS}",
+    ],
+)
+def test_einops(imports):
+    pytest.importorskip("einops")
+    run("-c", EINOPS.format(imports=imports))
+
+
+def test_einops_layers():
+    pytest.importorskip("einops")
+    after("""
+        import pickle
+        import torch
+        from einops.layers.torch import Rearrange, Reduce
+        model = torch.nn.Sequential(Rearrange("a b c -> a (b c)"), torch.nn.Linear(12, 5), Reduce("a b -> a", "mean"))
+        y = model(torch.ones(2, 3, 4))
+        assert y.shape == (2,) and y.requires_grad and "Rearrange" in repr(model)
+        assert pickle.loads(pickle.dumps(model))(torch.ones(2, 3, 4)).equal(y)
+    """)

@@ -3,8 +3,8 @@
     xp = tensor.__array_namespace__()        or        from rushlight import array_api as xp
 
 Arrays are rushlight tensors. Their operators and methods stay PyTorch's; the functions here follow the standard where
-the two differ: the promotion of 0-d arrays, keywords (axis, keepdims), dtypes of sums, defaults (correction=0). There
-are no extensions (linalg, fft). Functions are differentiable as those of rushlight that they call.
+the two differ: the promotion of 0-d arrays, keywords (axis, keepdims), dtypes of sums, defaults (correction=0).
+Functions are differentiable as those of rushlight that they call. The extensions linalg and fft are imported on use.
 """
 
 from __future__ import annotations
@@ -179,5 +179,14 @@ def _namespace(api_version: str | None) -> _ModuleType:
     return _sys.modules[__name__]
 
 
+def __getattr__(name: str) -> object:
+    if name in ("linalg", "fft"):
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def __dir__() -> list[str]:
-    return [name for name in globals() if not name.startswith("_") or name.startswith("__array")]
+    public = [name for name in globals() if not name.startswith("_") or name.startswith("__array")]
+    return [*public, "linalg", "fft"]

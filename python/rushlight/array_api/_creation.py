@@ -79,7 +79,14 @@ def _from_sequence(obj: list | tuple, dtype: DType | None, device: object) -> Te
     if dtype is None and found and builtins.all(isinstance(x, int) for x in found):
         big = builtins.max(found) >= 2**63
         dtype = _C.uint64 if big and builtins.min(found) >= 0 else None
-    return _C.tensor(obj, dtype=dtype, device=device)
+    return _stacked(obj, dtype, device) if arrays else _C.tensor(obj, dtype=dtype, device=device)
+
+
+def _stacked(obj: object, dtype: DType | None, device: object) -> Tensor:
+    """A nested sequence in which arrays stand."""
+    if isinstance(obj, (list, tuple)):
+        return _C.stack([_stacked(o, dtype, device) for o in obj])
+    return asarray(obj, dtype=dtype, device=device)
 
 
 def empty(shape: Shape, *, dtype: DType | None = None, device: object = None) -> Tensor:
@@ -98,6 +105,7 @@ def eye(
     """A matrix with ones on diagonal k and zeros elsewhere."""
     n_cols = n_rows if n_cols is None else n_cols
     rows = _C.arange(n_rows, device=device).reshape(-1, 1)
+    k = builtins.max(-n_rows, builtins.min(k, n_cols))
     return (rows + k == _C.arange(n_cols, device=device)).to(dtype or _C.get_default_dtype())
 
 
@@ -138,7 +146,7 @@ def linspace(
             linspace(a, b, num, dtype=dtype.to_real(), device=device, endpoint=endpoint)
             for a, b in ((start.real, stop.real), (start.imag, stop.imag))
         ]
-        return _C.complex(*parts)
+        return _C.view_as_complex(_C.stack(parts, -1))
     # Integers are rounded from float64.
     made = _C.float64 if is_integral(dtype) else dtype
     values = (
@@ -183,6 +191,7 @@ def ones_like(x: Tensor, /, *, dtype: DType | None = None, device: object = None
 def _triangle(x: Tensor, k: int, lower: builtins.bool) -> Tensor:
     if x.ndim < 2:
         raise ValueError(f"{'tril' if lower else 'triu'}: expected at least 2 dims, got {x.ndim}")
+    k = builtins.max(-x.shape[-2] - 1, builtins.min(k, x.shape[-1] + 1))
     distance = _C.arange(x.shape[-1], device=x.device) - _C.arange(x.shape[-2], device=x.device).reshape(-1, 1)
     return _C.where(distance <= k if lower else distance >= k, x, _C.zeros((), dtype=x.dtype, device=x.device))
 

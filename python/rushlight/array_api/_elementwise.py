@@ -38,7 +38,6 @@ ceil = _unary("ceil", "ceil", "Rounded up; integers as they are.")
 cos = _unary("cos", "cos", "Cosine.")
 cosh = _unary("cosh", "cosh", "Hyperbolic cosine.")
 exp = _unary("exp", "exp", "e to the power of x.")
-expm1 = _unary("expm1", "expm1", "exp(x) - 1, exact near 0.")
 floor = _unary("floor", "floor", "Rounded down; integers as they are.")
 isfinite = _unary("isfinite", "isfinite", "Whether elements are neither infinite nor NaN.")
 isinf = _unary("isinf", "isinf", "Whether elements are infinite.")
@@ -70,7 +69,6 @@ bitwise_xor = _binary("bitwise_xor", "bitwise_xor", "x1 ^ x2.")
 copysign = _binary("copysign", "copysign", "The size of x1 with the sign of x2.")
 divide = _binary("divide", "div", "x1 / x2.")
 equal = _binary("equal", "eq", "x1 == x2.")
-floor_divide = _binary("floor_divide", "floor_divide", "x1 // x2, rounded down.")
 greater = _binary("greater", "gt", "x1 > x2.")
 greater_equal = _binary("greater_equal", "ge", "x1 >= x2.")
 hypot = _binary("hypot", "hypot", "sqrt(x1**2 + x2**2) without overflow on the way.")
@@ -86,7 +84,6 @@ multiply = _binary("multiply", "mul", "x1 * x2.")
 nextafter = _binary("nextafter", "nextafter", "The next number after x1 in the direction of x2.")
 not_equal = _binary("not_equal", "ne", "x1 != x2.")
 pow = _binary("pow", "pow", "x1 to the power of x2.")
-remainder = _binary("remainder", "remainder", "x1 % x2, with the sign of x2.")
 subtract = _binary("subtract", "sub", "x1 - x2.")
 
 
@@ -122,6 +119,34 @@ def conj(x: Tensor, /) -> Tensor:
     return _C.conj_physical(x)
 
 
+def expm1(x: Tensor, /) -> Tensor:
+    """exp(x) - 1, exact near 0."""
+    check_array("expm1", x)
+    result = _C.expm1(x)
+    if not x.dtype.is_complex:
+        return result
+    # Where parts are infinite or NaN there is nothing to cancel, and exp knows the limits; -0 gives 0.
+    return _C.where(_C.isfinite(x) & (x != 0), result, _C.exp(x) - 1)
+
+
+def floor_divide(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
+    """x1 / x2 rounded down. Infinite operands divide as they are: inf // 1 is inf, 1 // -inf is -0 (not nan, -1)."""
+    x1, x2 = promoted(x1, x2)
+    result = _C.floor_divide(x1, x2)
+    if not x1.dtype.is_floating_point:
+        return result
+    return _C.where(_C.isinf(x1) | _C.isinf(x2), x1 / x2, result)
+
+
+def remainder(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
+    """x1 % x2, with the sign of x2, that of a zero too."""
+    x1, x2 = promoted(x1, x2)
+    result = _C.remainder(x1, x2)
+    if not x1.dtype.is_floating_point:
+        return result
+    return _C.where(result == 0, _C.where(_C.signbit(x2), -_C.abs(result), _C.abs(result)), result)
+
+
 def imag(x: Tensor, /) -> Tensor:
     """Imaginary parts; zeros for real arrays."""
     check_array("imag", x)
@@ -138,7 +163,7 @@ def round(x: Tensor, /) -> Tensor:
     """Rounded to the nearest integer, halves to even; the parts of complex numbers each; integers as they are."""
     check_array("round", x)
     if x.dtype.is_complex:
-        return _C.complex(_C.round(_C.real(x)), _C.round(_C.imag(x)))
+        return _C.view_as_complex(_C.round(_C.view_as_real(x)))
     return _C.round(x)
 
 

@@ -71,17 +71,9 @@ def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
         raise ValueError(f"take_along_axis: {indices.ndim} dims of indices for {x.ndim} of the array")
     indices = indices.to(_C.int64)
     indices = _C.where(indices < 0, indices + x.shape[axis], indices)
-    rest = [a if i != axis else 1 for i, a in enumerate(x.shape)]
-    other = [a if i != axis else 1 for i, a in enumerate(indices.shape)]
-    shape = list(_C.empty(rest).expand(_broadcast(rest, other)).shape)
+    shape = [b if a == 1 else a for a, b in zip(x.shape, indices.shape)]
     x = x.expand([*shape[:axis], x.shape[axis], *shape[axis + 1 :]])
     return _C.gather(x, axis, indices.expand([*shape[:axis], indices.shape[axis], *shape[axis + 1 :]]))
-
-
-def _broadcast(*shapes: list[int]) -> tuple[int, ...]:
-    from .._functional import broadcast_shapes
-
-    return tuple(broadcast_shapes(*(tuple(s) for s in shapes)))
 
 
 def where(condition: Tensor, x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
