@@ -335,6 +335,10 @@ def test_bounds():
         new(2, dtype=torch.float16).random_(0, 4000)
     assert new(2).uniform_(**{"from": 2, "to": 2}).tolist() == [2, 2]
     assert new(2).exponential_(float("inf")).tolist() == [0, 0]
+    assert new(2).uniform_(torch.tensor(3.0), torch.tensor(3)).tolist() == [3, 3]
+    for bad in (torch.tensor([1.0]), torch.tensor(1.0, requires_grad=True), torch.tensor(1j)):
+        with pytest.raises((TypeError, RuntimeError)):
+            new(2).normal_(bad)
 
 
 def test_generators():
