@@ -160,7 +160,8 @@ PyObject* from_buffer(Args& a) {
     PyErr_Clear();
     if (PyObject_GetBuffer(o, view, PyBUF_SIMPLE) < 0) {
       delete view;
-      throw PythonError{};
+      PyErr_Clear();
+      fail("could not retrieve buffer from object");
     }
   }
   // Hands the view over: from here on it is released with the storage.

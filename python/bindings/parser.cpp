@@ -160,7 +160,9 @@ bool accepts(const Param& p, PyObject* o) {
     case Kind::Operand: return is_tensor(o) || is_number(o);
     case Kind::Scalar: return is_number(o) || (is_tensor(o) && unwrap(o).dim() == 0);
     case Kind::Int: return is_int(o);
-    case Kind::Float: return is_number(o) && !PyComplex_Check(o);
+    case Kind::Float:
+      if (is_tensor(o)) return unwrap(o).dim() == 0 && !is_complex(unwrap(o).dtype()) && !unwrap(o).requires_grad();
+      return is_number(o) && !PyComplex_Check(o);
     case Kind::Bool:
       return PyBool_Check(o) ||
              (!PyLong_Check(o) && is_number(o) && std::strcmp(Py_TYPE(o)->tp_name, "numpy.bool") == 0);

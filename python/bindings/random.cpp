@@ -80,14 +80,6 @@ PyObject* normal_of(const Args& a, const Operand& mean, const Operand& std) {
   return Py_NewRef(a.object(3));
 }
 
-// Numbers, or 0-d tensors of any real dtype.
-int64_t integer_bound(const Args& a, int i) {
-  const Scalar value = a.scalar(i);
-  if (!is_tensor(a.object(i)) && !is_int(a.object(i)))
-    fail<TypeError>("randint_like(): bounds must be int, not ", type_name(a.object(i)));
-  return value.to_int();
-}
-
 PyObject* randint_of(const Args& a, int64_t low, int64_t high, int size) {
   return construct(a, size + 2, a.ints(size), DType::Int64,
                    [&](const Tensor& t) { random_(t, low, high, a.generator(size + 1)); });
@@ -123,17 +115,24 @@ void register_constructors() {
       "randint(int low, int high, int[] size, *, Generator? generator=None, Tensor? out=None, " RL_OPTIONS ")",
       [](Args& a) { return randint_of(a, a.integer(0), a.integer(1), 2); }, kFunction);
   def(
-      "randint_like(Tensor input, Scalar high, *, " RL_RANDOM_LIKE ")",
+      "randint_like(Tensor input, int high, *, " RL_RANDOM_LIKE ")",
       [](Args& a) {
-        const int64_t high = integer_bound(a, 1);
+        const int64_t high = a.integer(1);
         return construct_like(a, 1, [&](const Tensor& t, Generator g) { random_(t, 0, high, g); });
       },
       kFunction, "Random integers in [low, high) of the shape, dtype and memory order of input.");
   def(
-      "randint_like(Tensor input, Scalar low, Scalar high, *, " RL_RANDOM_LIKE ")",
+      "randint_like(Tensor input, int low, int high, *, " RL_RANDOM_LIKE ")",
       [](Args& a) {
-        const int64_t low = integer_bound(a, 1), high = integer_bound(a, 2);
+        const int64_t low = a.integer(1), high = a.integer(2);
         return construct_like(a, 2, [&](const Tensor& t, Generator g) { random_(t, low, high, g); });
+      },
+      kFunction);
+  def(
+      "randint_like(Tensor input, Tensor high, *, " RL_RANDOM_LIKE ")",
+      [](Args& a) {
+        const int64_t high = a.tensor(1).item().to_int();
+        return construct_like(a, 1, [&](const Tensor& t, Generator g) { random_(t, 0, high, g); });
       },
       kFunction);
 #undef RL_RANDOM_LIKE

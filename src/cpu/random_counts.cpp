@@ -185,15 +185,14 @@ void check_multinomial(const void* weights, DType dtype, int64_t rows, int64_t c
     using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
     const T* w = static_cast<const T*>(weights);
     for (int64_t r = 0; r < rows; ++r) {
-      Real sum = 0;
-      bool valid = true;
+      bool valid = true, positive = false;
       for (int64_t j = 0; j < categories; ++j) {
         const Real value = static_cast<Real>(w[r * categories + j]);
         valid &= value >= 0 && value < std::numeric_limits<Real>::infinity();
-        sum += value;
+        positive |= value > 0;
       }
       check(valid, "probability tensor contains either `inf`, `nan` or element < 0");
-      check(sum > 0, "invalid multinomial distribution (sum of probabilities <= 0)");
+      check(positive, "invalid multinomial distribution (sum of probabilities <= 0)");
     }
   });
 }

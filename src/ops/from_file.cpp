@@ -22,9 +22,9 @@ struct File {
   }
 };
 
-[[noreturn, gnu::cold]] void fail_system(const char* what, const std::string& path) {
+[[noreturn, gnu::cold]] void fail_system(const char* what, const std::string& path, const char* how = "") {
   const int code = errno;
-  fail("unable to ", what, " file <", path, ">: ", std::strerror(code), " (", code, ")");
+  fail("unable to ", what, " file <", path, ">", how, ": ", std::strerror(code), " (", code, ")");
 }
 
 }  // namespace
@@ -33,7 +33,7 @@ Tensor from_file(const std::string& path, bool shared, int64_t size, OptDType dt
   const DType d = dtype.value_or(default_dtype());
   const int64_t bytes = layout::checked_numel(IntSpan(&size, 1), item_size(d)) * item_size(d);
   const File file{open(path.c_str(), shared ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600)};
-  if (file.descriptor < 0) fail_system("open", path);
+  if (file.descriptor < 0) fail_system("open", path, shared ? " in read-write mode" : " in read-only mode");
   struct stat status;
   if (fstat(file.descriptor, &status) < 0) fail_system("stat", path);
   if (!S_ISREG(status.st_mode)) fail("unable to mmap file <", path, ">: not a regular file");

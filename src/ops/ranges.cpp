@@ -1,7 +1,9 @@
 // Evenly spaced numbers: arange, range, linspace, logspace.
+#include <algorithm>
 #include <cmath>
 #include <complex>
 
+#include "core/thread_pool.h"
 #include "cpu/loop_plan.h"
 #include "ops/elementwise.h"
 #include "rushlight/creation.h"
@@ -9,6 +11,8 @@
 namespace rushlight {
 
 namespace {
+
+constexpr int kChunk = 1024;
 
 // Integers that int64 cannot hold become its least value, as on x86, without undefined behaviour.
 template <class T>
@@ -18,38 +22,60 @@ T cut(double value) {
   else
     return static_cast<T>(value);
 }
-template <class T>
-T cut(int64_t value) {
-  return static_cast<T>(value);
-}
 
-template <class T, class F>
-void generate(const Tensor& t, F f) {
-  T* out = t.data_ptr<T>();
-  const int64_t n = t.numel();
-  cpu::BlockingRegion region(n > cpu::kSerialElements);
-  for (int64_t i = 0; i < n; ++i) out[i] = cut<T>(f(i));
-}
-
-// A tensor of any real dtype filled with f(i), a double or an int64.
+// Calls f(begin, end) for pieces of [0, n).
 template <class F>
-Tensor generated(int64_t n, DType dtype, F f) {
+void for_pieces(int64_t n, F f) {
+  cpu::BlockingRegion region(n > cpu::kSerialElements);
+  parallel_for(0, n, 1 << 16, f);
+}
+
+// out[i] = f(i) for begin <= i < end. The index is the sum of a double and a small int, which vectorises everywhere.
+template <class T, class F>
+void generate(T* out, int64_t begin, int64_t end, const F& f) {
+  for (int64_t i = begin; i < end; i += kChunk) {
+    const double first = static_cast<double>(i);
+    const int count = static_cast<int>(std::min<int64_t>(kChunk, end - i));
+    for (int j = 0; j < count; ++j) out[i + j] = cut<T>(f(first + j));
+  }
+}
+
+// A tensor of any real dtype with the elements f(0) ... f(half - 1), g(half) ... g(n - 1): doubles of a double.
+template <class F, class G>
+Tensor generated(int64_t n, DType dtype, int64_t half, const F& f, const G& g) {
   const Tensor t = empty(DimVector{n}, dtype);
+  const auto fill = [&](auto zero, const Tensor& to) {
+    auto* const out = to.data_ptr<decltype(zero)>();
+    for_pieces(n, [&](int64_t begin, int64_t end) {
+      generate(out, begin, std::min(end, half), f);
+      generate(out, std::max(begin, half), end, g);
+    });
+  };
   switch (dtype) {
-    case DType::UInt8: generate<uint8_t>(t, f); break;
-    case DType::Int8: generate<int8_t>(t, f); break;
-    case DType::Int16: generate<int16_t>(t, f); break;
-    case DType::Int32: generate<int32_t>(t, f); break;
-    case DType::Int64: generate<int64_t>(t, f); break;
-    case DType::Float32: generate<float>(t, f); break;
-    case DType::Float64: generate<double>(t, f); break;
+    case DType::UInt8: fill(uint8_t{}, t); break;
+    case DType::Int8: fill(int8_t{}, t); break;
+    case DType::Int16: fill(int16_t{}, t); break;
+    case DType::Int32: fill(int32_t{}, t); break;
+    case DType::Int64: fill(int64_t{}, t); break;
+    case DType::Float32: fill(float{}, t); break;
+    case DType::Float64: fill(double{}, t); break;
     default: {  // half precision
       const Tensor wide = empty(DimVector{n}, DType::Float64);
-      generate<double>(wide, f);
+      fill(double{}, wide);
       cpu::copy_elements(t, wide);
     }
   }
   return t;
+}
+
+// a + i * s in wrapping arithmetic.
+template <class T>
+void count_up(const Tensor& t, uint64_t a, uint64_t s) {
+  T* const out = t.data_ptr<T>();
+  for_pieces(t.numel(), [=](int64_t begin, int64_t end) {
+    uint64_t value = a + static_cast<uint64_t>(begin) * s;
+    for (int64_t i = begin; i < end; ++i, value += s) out[i] = static_cast<T>(value);
+  });
 }
 
 [[noreturn, gnu::cold]] void fail_dtype(const char* kernel, DType dtype) {
@@ -76,12 +102,20 @@ void check_range(double start, double end, double step) {
 
 // start + i * step: for integers in wrapping arithmetic, else in double, rounded once.
 Tensor progression(int64_t n, DType d, const Scalar& start, const Scalar& step) {
-  if (is_integral(d, false)) {
-    const auto a = static_cast<uint64_t>(start.to_int()), s = static_cast<uint64_t>(step.to_int());
-    return generated(n, d, [=](int64_t i) { return static_cast<int64_t>(a + static_cast<uint64_t>(i) * s); });
+  if (!is_integral(d, false)) {
+    const auto at = [a = start.to_double(), s = step.to_double()](double i) { return a + i * s; };
+    return generated(n, d, n, at, at);
   }
-  const double a = start.to_double(), s = step.to_double();
-  return generated(n, d, [=](int64_t i) { return a + static_cast<double>(i) * s; });
+  const Tensor t = empty(DimVector{n}, d);
+  const auto a = static_cast<uint64_t>(start.to_int()), s = static_cast<uint64_t>(step.to_int());
+  switch (d) {
+    case DType::UInt8: count_up<uint8_t>(t, a, s); break;
+    case DType::Int8: count_up<int8_t>(t, a, s); break;
+    case DType::Int16: count_up<int16_t>(t, a, s); break;
+    case DType::Int32: count_up<int32_t>(t, a, s); break;
+    default: count_up<int64_t>(t, a, s);
+  }
+  return t;
 }
 
 }  // namespace
@@ -147,19 +181,22 @@ double round_to(DType d, double value) {
 struct Ramp {
   int64_t steps;
   double start, end, step;
-  DType rounds;  // half precision rounds after each operation, as its arithmetic does
-  double operator()(int64_t i) const {
-    const bool first = i < steps / 2;
-    const double distance = step * static_cast<double>(first ? i : steps - 1 - i);
-    if (rounds == DType::Float64) return first ? start + distance : end - distance;
-    const double rounded = round_to(rounds, distance);
-    return first ? start + rounded : end - rounded;
-  }
 };
+
+// The exponent or value at i, counted from the start and from the end; half precision rounds after each operation, as
+// its arithmetic does. Calls use(first, second).
+template <class F>
+Tensor with_halves(const Ramp& r, DType d, F use) {
+  const double last = static_cast<double>(r.steps - 1);
+  if (d == DType::Float16 || d == DType::BFloat16)
+    return use([=](double i) { return round_to(d, r.start + round_to(d, r.step * i)); },
+               [=](double i) { return round_to(d, r.end - round_to(d, r.step * (last - i))); });
+  return use([=](double i) { return r.start + r.step * i; }, [=](double i) { return r.end - r.step * (last - i); });
+}
 
 // The ends are rounded (for integers: cut) to the dtype, the step is rounded to that of the floating-point dtypes.
 Ramp make_ramp(const Scalar& start, const Scalar& end, int64_t steps, DType d) {
-  Ramp r{steps, 0, 0, 0, d == DType::Float16 || d == DType::BFloat16 ? d : DType::Float64};
+  Ramp r{steps, 0, 0, 0};
   if (steps == 0) return r;
   start.check_fits(d);
   end.check_fits(d);
@@ -209,7 +246,8 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType 
   check_spaced("linspace", "linspace_cpu", start, end, steps, dtype, d);
   if (is_complex(d)) return to(complex_ramp(start, end, steps), d);
   if (steps == 1) return full(DimVector{1}, start, d);
-  return generated(steps, d, make_ramp(start, end, steps, d));
+  return with_halves(make_ramp(start, end, steps, d), d,
+                     [=](auto first, auto second) { return generated(steps, d, steps / 2, first, second); });
 }
 
 Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double base, OptDType dtype) {
@@ -225,7 +263,11 @@ Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double ba
   const Ramp ramp = make_ramp(start, end, steps, d);
   const double b = round_to(d, base);
   // A power multiplies the rounding errors of its exponent: those of the dtype belong to the result.
-  return generated(steps, d, [=](int64_t i) { return std::pow(b, round_to(d, ramp(i))); });
+  return with_halves(ramp, d, [=](auto first, auto second) {
+    return generated(
+        steps, d, steps / 2, [=](double i) { return std::pow(b, round_to(d, first(i))); },
+        [=](double i) { return std::pow(b, round_to(d, second(i))); });
+  });
 }
 
 }  // namespace rushlight

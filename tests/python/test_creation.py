@@ -368,7 +368,6 @@ def test_devices():
     assert torch.zeros(1).device == d and torch.zeros(1).get_device() == -1 and torch.zeros(1).is_cpu
 
 
-@pytest.mark.xfail(reason="devices are no context managers so far", strict=True)
 def test_device_context():
     with torch.device("cpu"):
         assert torch.zeros(2).device.type == "cpu"
