@@ -151,9 +151,8 @@ DimVector infer_size(IntSpan shape, int64_t numel) {
 }
 
 std::optional<DimVector> view_strides(IntSpan sizes, IntSpan strides, IntSpan shape) {
-  if (equal(sizes, shape)) return DimVector(strides);
   for (int64_t s : sizes)
-    if (s == 0) return contiguous_strides(shape);
+    if (s == 0) return equal(sizes, shape) ? DimVector(strides) : contiguous_strides(shape);
   DimVector result(static_cast<int64_t>(shape.size()));
   if (sizes.empty()) {
     for (int64_t& s : result) s = 1;
