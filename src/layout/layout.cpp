@@ -220,15 +220,13 @@ Geometry expand(const Tensor& t, IntSpan sizes) {
                                : t.dim() == 0 ? 0
                                               : stride_product(g.sizes[i + 1], g.strides[i + 1]);
     if (sizes[i] == -1) {
-      if (i < lead)
-        fail("expand(CPU", t.dtype(), "Type{", t.sizes(), "}, size=", sizes,
-             "): the expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
+      if (i < lead) fail("The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
       g.sizes[i] = own;
       g.strides[i] = own_stride;
     } else if (sizes[i] == own) {
       g.strides[i] = own_stride;
     } else {
-      if (sizes[i] < 0) fail("expand(): negative size ", sizes[i], " in ", sizes);
+      if (sizes[i] < 0 && own == 1) fail("expand(): negative size ", sizes[i], " in ", sizes);
       if (own != 1)
         fail("The expanded size of the tensor (", sizes[i], ") must match the existing size (", own,
              ") at non-singleton dimension ", i, ".  Target sizes: ", sizes, ".  Tensor sizes: ", t.sizes());
