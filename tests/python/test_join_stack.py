@@ -109,6 +109,7 @@ def test_products_of_elements(device):
         lambda: torch.combinations(torch.ones(2, 2)),
         lambda: torch.combinations(torch.ones(2), -1),
         lambda: torch.combinations(torch.ones(10000), 5000),
+        lambda: torch.combinations(torch.ones(2), 2**63 - 1, True),
         lambda: torch.cartesian_prod(torch.ones(2, 2)),
     ):
         with pytest.raises(RuntimeError, match="Expect a|too many results"):
