@@ -210,8 +210,8 @@ DimVector broadcast_strides(IntSpan sizes, IntSpan strides, IntSpan shape) {
 Geometry expand(const Tensor& t, IntSpan sizes) {
   const int64_t n = static_cast<int64_t>(sizes.size()), lead = n - t.dim();
   if (lead < 0)
-    fail("expand(CPU", t.dtype(), "Type{", t.sizes(), "}, size=", sizes, "): the number of sizes provided (", n,
-         ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
+    fail("expand(", tensor_type_name(t.dtype()), "{", t.sizes(), "}, size=", sizes, "): the number of sizes provided (",
+         n, ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
   if (n > kMaxDims) fail("expand(): tensors have at most ", kMaxDims, " dimensions, got ", n);
   Geometry g{sizes, DimVector(n), t.storage_offset()};
   for (int64_t i = n - 1; i >= 0; --i) {
