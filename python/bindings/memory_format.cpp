@@ -51,6 +51,7 @@ void register_memory_format() {
           resize_(a.tensor(0), a.ints(1), memory_format(a, 2));
         else
           resize_(a.tensor(0), a.ints(1));
+        a.tensor(0).bump_version("resize_");
         return Py_NewRef(a.object(0));
       },
       kMethod,
@@ -66,6 +67,7 @@ void register_memory_format() {
           const MemoryFormat format = memory_format(a, 2);
           resize_(t, like.sizes(), format == MemoryFormat::Preserve ? suggested_format(like) : format);
         }
+        t.bump_version("resize_as_");
         return Py_NewRef(a.object(0));
       },
       kBoth, "resize_ to the sizes of another tensor.");

@@ -91,7 +91,12 @@ void register_shape() {
         return inplace_view(a, [](const Args& a, const Tensor& t) { return transpose(t, a.integer(1), a.integer(2)); });
       },
       kMethod);
-  def_alias("swapaxes_", "transpose_", kMethod);
+  def(
+      "swapaxes_(Tensor self, int axis0, int axis1)",
+      [](Args& a) {
+        return inplace_view(a, [](const Args& a, const Tensor& t) { return transpose(t, a.integer(1), a.integer(2)); });
+      },
+      kMethod);
   def_alias("swapdims_", "transpose_", kMethod);
   def(
       "as_strided_(Tensor input, int[] size, int[] stride, int? storage_offset=None)",
@@ -105,7 +110,8 @@ void register_shape() {
       "transpose(Tensor input, int dim0, int dim1)",
       [](Args& a) { return wrap(transpose(a.tensor(0), a.integer(1), a.integer(2))); }, kBoth,
       "A view with two dims swapped.");
-  def_alias("swapaxes", "transpose");
+  def("swapaxes(Tensor input, int axis0, int axis1)",
+      [](Args& a) { return wrap(transpose(a.tensor(0), a.integer(1), a.integer(2))); });
   def_alias("swapdims", "transpose");
   def(
       "t(Tensor input)", [](Args& a) { return wrap(t(a.tensor(0))); }, kBoth,

@@ -348,7 +348,10 @@ RL_GETTER(H, [&] {
          t.dim() > 2 ? " For batches of matrices, consider using tensor.mH" : "");
   return wrap(conj(t.dim() ? matrix_T(t) : numpy_T(t)));
 }())
-RL_GETTER(mH, wrap(conj(matrix_T(t))))
+RL_GETTER(mH, [&] {
+  if (t.dim() == 1) fail("tensor.mH is only supported on matrices or batches of matrices. Got 1-D tensor.");
+  return wrap(conj(matrix_T(t)));
+}())
 RL_GETTER(real, wrap(real(t)))
 RL_GETTER(imag, wrap(imag(t)))
 RL_GETTER(requires_grad, wrap_bool(t.requires_grad()))

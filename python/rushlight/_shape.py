@@ -11,32 +11,40 @@ _warned = False
 
 
 def _tensors(given: tuple) -> tuple[_C.Tensor, ...]:
+    """The arguments, or those in a single list."""
     if len(given) == 1 and isinstance(given[0], (list, tuple)):
-        return tuple(given[0])
+        given = tuple(given[0])
+    for i, t in enumerate(given):
+        if not isinstance(t, _C.Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
     return given
 
 
 def broadcast_tensors(*tensors: _C.Tensor) -> tuple[_C.Tensor, ...]:
     """Views of the tensors expanded to their common shape. RuntimeError if there is none."""
-    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
-        tensors = tuple(tensors[0])
-    return _C.broadcast_tensors_list(tensors)
+    return _C.broadcast_tensors_list(_tensors(tensors))
 
 
-def broadcast_shapes(*shapes: int | tuple[int, ...]) -> _C.Size:
+def broadcast_shapes(*shapes: int | Sequence[int]) -> _C.Size:
     """The shape that tensors of these shapes broadcast to. RuntimeError if there is none."""
-    sizes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
-    result = [1] * max((len(s) for s in sizes), default=0)
-    for shape in sizes:
+    sizes = []
+    for shape in shapes:
+        if isinstance(shape, int):
+            shape = (shape,)
+        if not isinstance(shape, (tuple, list)):
+            raise RuntimeError(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shape}")
+        sizes.append(tuple(map(operator.index, shape)))
+    result = [1] * max(map(len, sizes), default=0)
+    for at, shape in enumerate(sizes):
         for i in range(-1, -len(shape) - 1, -1):
             if shape[i] < 0:
-                raise RuntimeError(f"Trying to create tensor with negative dimension ({shape[i]}): ({shape[i]})")
+                raise ValueError("Attempting to broadcast a dimension with negative length!")
             if shape[i] == 1 or shape[i] == result[i]:
                 continue
             if result[i] != 1:
                 raise RuntimeError(
-                    "Shape mismatch: objects cannot be broadcast to a single shape"
-                    f": {', '.join(str(list(s)) for s in sizes)}"
+                    f"Attempting to broadcast a dimension of length {shape[i]} at {i}! Mismatching argument at index "
+                    f"{at} had {shape}; but expected shape should be broadcastable to {result}"
                 )
             result[i] = shape[i]
     return _C.Size(result)

@@ -165,9 +165,8 @@ DimVector infer_size(IntSpan shape, int64_t numel) {
 }
 
 std::optional<DimVector> view_strides(IntSpan sizes, IntSpan strides, IntSpan shape) {
-  if (equal(sizes, shape)) return DimVector(strides);
   for (int64_t s : sizes)
-    if (s == 0) return contiguous_strides(shape);
+    if (s == 0) return equal(sizes, shape) ? DimVector(strides) : contiguous_strides(shape);
   DimVector result(static_cast<int64_t>(shape.size()));
   if (sizes.empty()) {
     for (int64_t& s : result) s = 1;
@@ -225,8 +224,8 @@ DimVector broadcast_strides(IntSpan sizes, IntSpan strides, IntSpan shape) {
 Geometry expand(const Tensor& t, IntSpan sizes) {
   const int64_t n = static_cast<int64_t>(sizes.size()), lead = n - t.dim();
   if (lead < 0)
-    fail("expand(CPU", t.dtype(), "Type{", t.sizes(), "}, size=", sizes, "): the number of sizes provided (", n,
-         ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
+    fail("expand(", tensor_type_name(t.dtype()), "{", t.sizes(), "}, size=", sizes, "): the number of sizes provided (",
+         n, ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
   if (n > kMaxDims) fail("expand(): tensors have at most ", kMaxDims, " dimensions, got ", n);
   Geometry g{sizes, DimVector(n), t.storage_offset()};
   for (int64_t i = n - 1; i >= 0; --i) {
@@ -235,15 +234,13 @@ Geometry expand(const Tensor& t, IntSpan sizes) {
                                : t.dim() == 0 ? 0
                                               : stride_product(g.sizes[i + 1], g.strides[i + 1]);
     if (sizes[i] == -1) {
-      if (i < lead)
-        fail("expand(CPU", t.dtype(), "Type{", t.sizes(), "}, size=", sizes,
-             "): the expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
+      if (i < lead) fail("The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ", i);
       g.sizes[i] = own;
       g.strides[i] = own_stride;
     } else if (sizes[i] == own) {
       g.strides[i] = own_stride;
     } else {
-      if (sizes[i] < 0) fail("expand(): negative size ", sizes[i], " in ", sizes);
+      if (sizes[i] < 0 && own == 1) fail("expand(): negative size ", sizes[i], " in ", sizes);
       if (own != 1)
         fail("The expanded size of the tensor (", sizes[i], ") must match the existing size (", own,
              ") at non-singleton dimension ", i, ".  Target sizes: ", sizes, ".  Tensor sizes: ", t.sizes());

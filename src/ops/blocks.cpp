@@ -110,7 +110,9 @@ Tensor combinations(const Tensor& self, int64_t r, bool with_replacement) {
   if (r == 0) return empty(DimVector{0}, self.dtype(), self.device());
   const int64_t n = self.numel();
   // Choices of r among `pool` different ones: C(pool, r) rows.
-  const int64_t pool = with_replacement ? n + r - 1 : n;
+  int64_t pool = n;
+  if (with_replacement && __builtin_add_overflow(n, r - 1, &pool))
+    fail("combinations: too many results for ", n, " elements, ", r, " at a time");
   if (n == 0 || r > pool) return unsafe_view(clone(narrow(self, 0, 0, 0)), DimVector{0, r});
   int64_t count = 1;
   for (int64_t k = 1; k <= std::min(r, pool - r); ++k) {

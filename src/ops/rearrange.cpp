@@ -108,7 +108,7 @@ Tensor roll(const Tensor& self, IntSpan shifts, IntSpan dims) {
   {
     NoGradGuard no_grad;
     if (self.numel() == 0) {
-      r = clone(self);
+      r = clone(self, dims.empty());
     } else if (dims.empty()) {
       r = unsafe_view(roll_along(reshape(self, DimVector{-1}), shifts[0], 0), self.sizes());
     } else {

@@ -107,11 +107,16 @@ TensorList unbind(const Tensor& self, int64_t dim) {
 
 namespace {
 
-// Parts that autograd does not know as views.
+// Parts that autograd does not know as views: each has a version of its own.
 TensorList unsafe(const char* node, const Tensor& self, IntSpan lengths, int64_t dim, const TensorList& views) {
   TensorList parts;
   parts.reserve(views.size());
-  for (const Tensor& v : views) parts.push_back(share(v));
+  for (const Tensor& v : views) {
+    Tensor part = Tensor::adopt(TensorImpl::create(v.storage(), v.dtype(), v.sizes(), v.strides(), v.storage_offset()));
+    part.impl()->version = new VersionCounter;
+    part.impl()->version->owners = 1;
+    parts.push_back(std::move(part));
+  }
   if (autograd::needs(self))
     autograd::record_many(node, parts, {&self, 1},
                           [from = DimVector(self.sizes()), dim, lengths = DimVector(lengths)](Grads& g) {
