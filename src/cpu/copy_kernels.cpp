@@ -42,6 +42,13 @@ RL_INLINE To convert(From x) {
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 4) {
     // Through int32, so that values out of range wrap instead of being undefined.
     return static_cast<To>(static_cast<int32_t>(x));
+  } else if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, uint32_t>) {
+    return static_cast<To>(static_cast<int64_t>(x));
+  } else if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, uint64_t>) {
+    // Negative numbers wrap; the upper half of the range goes through the lower one.
+    constexpr From kHalf = From(9223372036854775808.0);
+    const bool high = x >= kHalf;
+    return static_cast<To>(static_cast<int64_t>(high ? x - kHalf : x)) ^ (static_cast<To>(high) << 63);
   } else {
     return static_cast<To>(x);
   }
