@@ -84,16 +84,19 @@ DType promote_types(DType a, DType b) {
     std::swap(ca, cb);
   }
   // b is now the larger category, or the later type of the same one.
-  auto wide_unsigned = [](DType d) { return d >= DType::UInt16 && d <= DType::UInt64; };
-  if (cb != 2 && (wide_unsigned(a) || wide_unsigned(b)))
-    fail("Promotion for uint16, uint32, uint64 types is not supported, attempted to promote ", a, " and ", b);
   if (ca != cb) {
     if (cb != 3 || ca != 2) return b;
     const DType real = promote_types(a, to_real(b));
     if (b == DType::Complex32) return a == DType::Float16 ? b : to_complex(real);
     return to_complex(real);
   }
-  if (ca == 1) return a == DType::UInt8 && b == DType::Int8 ? DType::Int16 : b;
+  if (ca == 1) {
+    if (b >= DType::UInt16) {
+      if (a == DType::UInt8) return b;
+      fail("Promotion for uint16, uint32, uint64 types is not supported, attempted to promote ", a, " and ", b);
+    }
+    return a == DType::UInt8 && b == DType::Int8 ? DType::Int16 : b;
+  }
   if (ca == 2) return a == DType::Float16 && b == DType::BFloat16 ? DType::Float32 : b;
   return b == DType::Complex32 ? a : b;
 }

@@ -57,30 +57,23 @@ bool is_contiguous(IntSpan sizes, IntSpan strides, int64_t numel) {
 
 namespace {
 
-// Dims in order of falling stride; ties and dims of size 1 keep their order.
-// Strides of 0 decide nothing; of equal strides the larger size lies outside.
+// Dims from the innermost to the outermost one. Where strides do not decide (equal ones, strides of 0) later dims are
+// inner ones and, of equal strides, smaller sizes.
 DimVector memory_order(IntSpan sizes, IntSpan strides) {
   const int64_t n = static_cast<int64_t>(sizes.size());
-  auto compare = [&](int64_t a, int64_t b) {
-    if (strides[a] == 0 || strides[b] == 0) return 0;
-    if (strides[a] != strides[b]) return strides[a] < strides[b] ? -1 : 1;
-    return sizes[a] > sizes[b] ? 1 : 0;
-  };
-  // Innermost first while sorting; not a strict order, hence no library sort.
   DimVector order(n);
   for (int64_t i = 0; i < n; ++i) order[i] = n - 1 - i;
   for (int64_t i = 1; i < n; ++i) {
     int64_t at = i;
     for (int64_t j = i - 1; j >= 0; --j) {
-      const int c = compare(order[j], order[at]);
-      if (c < 0) break;
-      if (c > 0) {
-        std::swap(order[j], order[at]);
-        at = j;
-      }
+      const int64_t a = order[j], b = order[at];
+      if (strides[a] == 0 || strides[b] == 0) continue;
+      if (strides[a] < strides[b]) break;
+      if (strides[a] == strides[b] && sizes[a] <= sizes[b]) continue;
+      std::swap(order[j], order[at]);
+      at = j;
     }
   }
-  std::reverse(order.begin(), order.end());
   return order;
 }
 
@@ -105,12 +98,11 @@ DimVector dense_strides_like(IntSpan sizes, IntSpan strides) {
   if (is_non_overlapping_and_dense(sizes, strides)) return strides;
   for (int64_t s : sizes)
     if (s == 0) return contiguous_strides(sizes);
-  DimVector order = memory_order(sizes, strides);
-  DimVector result(order.size());
+  DimVector result(static_cast<int64_t>(sizes.size()));
   int64_t step = 1;
-  for (int64_t i = order.size() - 1; i >= 0; --i) {
-    result[order[i]] = step;
-    step *= sizes[order[i]];
+  for (int64_t d : memory_order(sizes, strides)) {
+    result[d] = step;
+    step *= sizes[d];
   }
   return result;
 }
