@@ -334,6 +334,8 @@ def test_frexp(name):
     assert torch.equal(out[1], r.exponent)
     with pytest.raises(RuntimeError, match="only supports floating-point"):
         torch.frexp(torch.tensor([1]))
+    with pytest.raises(RuntimeError, match="expects exponent to have int dtype but got long int"):
+        torch.frexp(torch.ones(1), out=(torch.empty(1), torch.empty(1, dtype=torch.int64)))
 
 
 def test_ldexp():
