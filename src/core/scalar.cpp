@@ -110,56 +110,31 @@ Scalar Scalar::load(DType dtype, const void* in) {
   return Scalar();
 }
 
-namespace {
-
-// The C++ types as torch spells them in this message.
-const char* converted_type(DType dtype) {
-  switch (dtype) {
-    case DType::UInt8: return "uint8_t";
-    case DType::Int8: return "int8_t";
-    case DType::Int16: return "int16_t";
-    case DType::Int32: return "int";
-    case DType::Int64: return "int64_t";
-    case DType::UInt16: return "uint16_t";
-    case DType::UInt32: return "uint32_t";
-    case DType::UInt64: return "uint64_t";
-    case DType::Float16: return "at::Half";
-    default: return cpp_type_name(dtype);
-  }
-}
-
-double largest_float(DType dtype) {
-  switch (dtype) {
-    case DType::Float16: return 65504.0;
-    case DType::Float32:
-    case DType::Complex64: return std::numeric_limits<float>::max();
-    default: return std::numeric_limits<double>::max();
-  }
-}
-
-}  // namespace
-
 void Scalar::check_fits(DType dtype) const {
-  if (dtype == DType::Bool) return;
   bool fits = true;
+  const char* type = "";
   if (is_complex() && !rushlight::is_complex(dtype) && imag_ != 0) {
     fits = false;
+    type = name(dtype);
   } else if (rushlight::is_integral(dtype, false)) {
     const int64_t bits = 8 * item_size(dtype);
     const bool is_unsigned = !is_signed(dtype);
+    const double low = is_unsigned ? 0 : -std::ldexp(1.0, static_cast<int>(bits - 1));
     const double high = std::ldexp(1.0, static_cast<int>(is_unsigned ? bits : bits - 1));
-    const double value = to_double();
-    if (kind_ <= Kind::Int)
-      // torch lets small negative integers wrap into unsigned types.
-      fits = bits == 64 ? !wide_ || is_unsigned : value >= (is_unsigned ? 1 - high : -high) && value < high;
-    else  // the largest integer of 64 bits is no double
-      fits = value >= (is_unsigned ? 0 : -high) && value <= (bits == 64 ? high : high - 1);
-  } else {
-    const double limit = largest_float(dtype);
-    const auto inside = [=](double value) { return !(std::abs(value) > limit) || std::isinf(value); };
-    fits = inside(to_double()) && (!is_complex() || inside(imag_));
+    const double value = std::trunc(to_double());
+    // torch lets small negative numbers wrap into unsigned types.
+    fits = kind_ <= Kind::Int && bits == 64 ? !wide_ || is_unsigned
+                                            : (value >= (is_unsigned ? -high + 1 : low) && value < high);
+    constexpr const char* types[2][4] = {{"int8_t", "int16_t", "int32_t", "int64_t"},
+                                         {"uint8_t", "uint16_t", "uint32_t", "uint64_t"}};
+    type = types[is_unsigned][bits == 8 ? 0 : bits == 16 ? 1 : bits == 32 ? 2 : 3];
+  } else if (dtype == DType::Float16 || dtype == DType::Float32) {
+    const double value = std::abs(to_double());
+    const double limit = dtype == DType::Float16 ? 65504.0 : std::numeric_limits<float>::max();
+    fits = !(value > limit) || std::isinf(value);
+    type = dtype == DType::Float16 ? "at::Half" : "float";
   }
-  if (!fits) fail("value cannot be converted to type ", converted_type(dtype), " without overflow");
+  if (!fits) fail("value cannot be converted to type ", type, " without overflow");
 }
 
 }  // namespace rushlight

@@ -57,23 +57,11 @@ bool is_contiguous(IntSpan sizes, IntSpan strides, int64_t numel) {
 
 namespace {
 
-// Dims from the innermost to the outermost one. Where strides do not decide (equal ones, strides of 0) later dims are
-// inner ones and, of equal strides, smaller sizes.
+// Dims in order of falling stride; ties and dims of size 1 keep their order.
 DimVector memory_order(IntSpan sizes, IntSpan strides) {
-  const int64_t n = static_cast<int64_t>(sizes.size());
-  DimVector order(n);
-  for (int64_t i = 0; i < n; ++i) order[i] = n - 1 - i;
-  for (int64_t i = 1; i < n; ++i) {
-    int64_t at = i;
-    for (int64_t j = i - 1; j >= 0; --j) {
-      const int64_t a = order[j], b = order[at];
-      if (strides[a] == 0 || strides[b] == 0) continue;
-      if (strides[a] < strides[b]) break;
-      if (strides[a] == strides[b] && sizes[a] <= sizes[b]) continue;
-      std::swap(order[j], order[at]);
-      at = j;
-    }
-  }
+  DimVector order(static_cast<int64_t>(sizes.size()));
+  for (int64_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return strides[a] > strides[b]; });
   return order;
 }
 
@@ -98,11 +86,12 @@ DimVector dense_strides_like(IntSpan sizes, IntSpan strides) {
   if (is_non_overlapping_and_dense(sizes, strides)) return strides;
   for (int64_t s : sizes)
     if (s == 0) return contiguous_strides(sizes);
-  DimVector result(static_cast<int64_t>(sizes.size()));
+  DimVector order = memory_order(sizes, strides);
+  DimVector result(order.size());
   int64_t step = 1;
-  for (int64_t d : memory_order(sizes, strides)) {
-    result[d] = step;
-    step *= sizes[d];
+  for (int64_t i = order.size() - 1; i >= 0; --i) {
+    result[order[i]] = step;
+    step *= sizes[order[i]];
   }
   return result;
 }
