@@ -160,7 +160,13 @@ void register_selection() {
   def(
       "where(Tensor condition, Operand input, Operand other)",
       [](Args& a) { return wrap(where(a.tensor(0), a.operand(1), a.operand(2))); }, kFunction);
-  def("where(Tensor condition)", [](Args& a) { return wrap(unbind(nonzero(a.tensor(0)), 1)); }, kFunction);
+  def(
+      "where(Tensor condition)",
+      [](Args& a) {
+        const Tensor& c = a.tensor(0);
+        return wrap(unbind(nonzero(c.dim() ? c : unsqueeze(c, 0)), 1));
+      },
+      kFunction);
   def(
       "where(Tensor self, Tensor condition, Operand other)",
       [](Args& a) { return wrap(where(a.tensor(1), a.tensor(0), a.operand(2))); }, kMethod);

@@ -295,6 +295,7 @@ def test_where():
     assert torch.where(c, x, y).tolist() == [[1, 2, 3], [0.5] * 3] and torch.where(c, 1, 2).dtype == torch.int64
     assert torch.where(c, x, 2.5).dtype == torch.float32 and torch.where(c, 1, 2j).dtype == torch.complex64
     assert x.where(x > 1, -1).tolist() == [-1, 2, 3] and torch.where(x > 1)[0].tolist() == [1, 2]
+    assert [i.tolist() for i in torch.where(torch.tensor(2))] == [[0]]
     assert torch.where(c, x, x, out=torch.empty(0, dtype=torch.int64)).shape == (2, 3)
     with pytest.raises(RuntimeError, match="Expected out type"):
         torch.where(c, x, x, out=torch.empty(0))
