@@ -79,11 +79,11 @@ def main(extension: str, output: str) -> None:
     generator = Generator(module, include_private=True)
     generator.put(module)
     # Inside the module `bool` is a dtype, inside Tensor `int` is a method: annotations use other names.
-    names = "bool|int|float|dtype|device|Size|Generator"
+    names = "bool|int|float|complex|dtype|device|Size|Generator"
     text = re.sub(rf"(?<=[:|\[>] )({names})\b(?! = )|(?<=\[)({names})\b", lambda m: f"_{m.group()}", generator.get())
     text = re.sub(r"(?m)^(\w+): _dtype = \.\.\.$", r"\1: dtype", text)
     header = "import builtins\nfrom collections.abc import Sequence\n"
-    aliases = "".join(f"_{n} = builtins.{n}\n" for n in ("bool", "int", "float"))
+    aliases = "".join(f"_{n} = builtins.{n}\n" for n in ("bool", "int", "float", "complex"))
     text = header + text + "\n" + aliases + "_dtype = dtype\n_device = device\n_Size = Size\n_Generator = Generator\n"
     with open(output, "w", encoding="utf-8") as file:
         file.write(text)

@@ -81,6 +81,7 @@ void register_methods() {
           Owned d(PyObject_GetAttrString(o, "dtype"));
           if (is_dtype(d.get())) return converted(a, to_dtype(d.get()));
         }
+        if (PyType_Check(o)) fail<ValueError>("invalid type: '", reinterpret_cast<PyTypeObject*>(o)->tp_name, "'");
         return converted(a, to_dtype(o));
       },
       kMethod, "The name of the tensor type, or a conversion to a dtype or named type.");
@@ -95,12 +96,12 @@ void register_methods() {
       },
       kMethod);
   def(
-      "copy_(Tensor self, Tensor src, bool non_blocking=False)",
+      "copy_(Tensor self, Operand other, bool non_blocking=False)",
       [](Args& a) {
-        copy_(a.tensor(0), a.tensor(1));
+        copy_(a.tensor(0), is_tensor(a.object(1)) ? a.tensor(1) : scalar_tensor(a.scalar(1)));
         return Py_NewRef(a.object(0));
       },
-      kMethod, "Copies src into self with conversion; src broadcasts.");
+      kMethod, "Copies other (a tensor or number) into self with conversion; other broadcasts.");
   def(
       "fill_diagonal_(Tensor self, Scalar fill_value, bool wrap=False)",
       [](Args& a) {
@@ -114,6 +115,7 @@ void register_methods() {
   def(
       "__complex__(Tensor self) -> complex",
       [](Args& a) {
+        if (a.tensor(0).numel() != 1) fail<ValueError>("only one element tensors can be converted to Python scalars");
         const std::complex<double> value = item(a.tensor(0)).to_complex();
         return check_object(PyComplex_FromDoubles(value.real(), value.imag()));
       },
@@ -142,7 +144,11 @@ void register_methods() {
   def("is_floating_point(Tensor input) -> bool",
       [](Args& a) { return wrap_bool(is_floating_point(a.tensor(0).dtype())); });
   def("is_complex(Tensor input) -> bool", [](Args& a) { return wrap_bool(is_complex(a.tensor(0).dtype())); });
-  def("is_signed(Tensor self) -> bool", [](Args& a) { return wrap_bool(is_signed(a.tensor(0).dtype())); }, kMethod);
+  def("is_signed(Tensor input) -> bool", [](Args& a) { return wrap_bool(is_signed(a.tensor(0).dtype())); });
+  def(
+      "is_same_size(Tensor input, Tensor other) -> bool",
+      [](Args& a) { return wrap_bool(equal(a.tensor(0).sizes(), a.tensor(1).sizes())); }, kBoth,
+      "Whether both have the same shape.");
   def("is_nonzero(Tensor input) -> bool", [](Args& a) {
     if (a.tensor(0).numel() != 1)
       fail("Boolean value of Tensor with ", a.tensor(0).numel() ? "more than one" : "no", " value is ambiguous");

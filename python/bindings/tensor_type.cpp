@@ -162,7 +162,11 @@ PyObject* nb_absolute(PyObject* a) {
   return guarded([&] { return wrap(abs(unwrap(a))); });
 }
 PyObject* nb_invert(PyObject* a) {
-  return guarded([&] { return wrap(bitwise_not(unwrap(a))); });
+  return guarded([&] {
+    if (!is_integral(unwrap(a).dtype(), true))
+      fail<TypeError>("~ (operator.invert) is only implemented on integer and Boolean-type tensors");
+    return wrap(bitwise_not(unwrap(a)));
+  });
 }
 int nb_bool(PyObject* a) {
   const Tensor& t = unwrap(a);
@@ -175,20 +179,28 @@ int nb_bool(PyObject* a) {
     return -1;
   }
 }
+// For float(t), int(t) and the like; item() has an exception of its own.
+Scalar only_element(const Tensor& t) {
+  if (t.numel() != 1) fail<ValueError>("only one element tensors can be converted to Python scalars");
+  return t.item();
+}
+PyObject* wrap_integer(const Scalar& s) {
+  return s.is_wide() ? wrap_scalar(s) : check_object(PyLong_FromLongLong(s.to_int()));
+}
 PyObject* nb_float(PyObject* a) {
   return guarded([&] {
-    const Scalar s = unwrap(a).item();
+    const Scalar s = only_element(unwrap(a));
     if (s.is_complex() && s.to_complex().imag() != 0) fail("value cannot be converted to type double without overflow");
     return PyFloat_FromDouble(s.to_double());
   });
 }
 PyObject* nb_int(PyObject* a) {
   return guarded([&]() -> PyObject* {
-    const Scalar s = unwrap(a).item();
+    const Scalar s = only_element(unwrap(a));
     if (s.is_floating_point()) return check_object(PyLong_FromDouble(s.to_double()));
     if (s.is_complex() && s.to_complex().imag() != 0)
       fail("value cannot be converted to type int64_t without overflow");
-    return PyLong_FromLongLong(s.to_int());
+    return wrap_integer(s);
   });
 }
 PyObject* nb_index(PyObject* a) {
@@ -196,7 +208,7 @@ PyObject* nb_index(PyObject* a) {
     const Tensor& t = unwrap(a);
     if (t.numel() != 1 || !is_integral(t.dtype(), true))
       fail<TypeError>("only integer tensors of a single element can be converted to an index");
-    return PyLong_FromLongLong(t.item().to_int());
+    return wrap_integer(t.item());
   });
 }
 

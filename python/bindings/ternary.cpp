@@ -231,6 +231,14 @@ void register_parts() {
       "frexp(Tensor input, *, Tensor[]? out=None)",
       [](const Args& a) {
         auto [mantissa, exponent] = frexp(a.tensor(0));
+        const TensorList out = a.has(1) ? a.tensors(1) : TensorList();
+        if (out.size() == 2) {
+          if (out[0].dtype() != mantissa.dtype())
+            fail("torch.frexp() expects mantissa to have dtype ", cpp_type_name(mantissa.dtype()), " but got ",
+                 cpp_type_name(out[0].dtype()));
+          if (out[1].dtype() != DType::Int32)
+            fail("torch.frexp() expects exponent to have int dtype but got ", cpp_type_name(out[1].dtype()));
+        }
         return TensorList{mantissa, exponent};
       },
       "mantissa exponent", kBoth,

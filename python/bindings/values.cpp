@@ -390,7 +390,11 @@ void bind_values(nb::module_& m) {
           .def("__copy__", [](nb::handle self) { return nb::borrow(self); })
           .def("__deepcopy__", [](nb::handle self, nb::handle) { return nb::borrow(self); })
           .def("to_real", [](const DTypeObject& d) { return nb::steal(wrap_dtype(to_real(d.id))); })
-          .def("to_complex", [](const DTypeObject& d) { return nb::steal(wrap_dtype(to_complex(d.id))); })
+          .def("to_complex",
+               [](const DTypeObject& d) {
+                 if (!is_differentiable(d.id)) fail("Unknown Complex ScalarType for ", d.id);
+                 return nb::steal(wrap_dtype(to_complex(d.id)));
+               })
           .def_prop_ro(
               "itemsize", [](const DTypeObject& d) { return item_size(d.id); }, "Bytes per element.")
           .def_prop_ro("is_floating_point", [](const DTypeObject& d) { return is_floating_point(d.id); })

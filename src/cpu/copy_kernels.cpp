@@ -42,10 +42,52 @@ RL_INLINE To convert(From x) {
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 4) {
     // Through int32, so that values out of range wrap instead of being undefined.
     return static_cast<To>(static_cast<int32_t>(x));
+  } else if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, uint32_t>) {
+    return static_cast<To>(static_cast<int64_t>(x));
+  } else if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, uint64_t>) {
+    // Negative numbers wrap; the upper half of the range goes through the lower one.
+    constexpr From kHalf = From(9223372036854775808.0);
+    const bool high = x >= kHalf;
+    return static_cast<To>(static_cast<int64_t>(high ? x - kHalf : x)) ^ (static_cast<To>(high) << 63);
   } else {
     return static_cast<To>(x);
   }
 }
+
+#if defined(__F16C__)
+// float16 by the processor's own instructions.
+RL_INLINE void widen(float* out, const float16* in, int64_t n) {
+  int64_t i = 0;
+#if RL_AVX512
+  for (; i + 16 <= n; i += 16)
+    _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i))));
+#endif
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
+  if (i == n) return;
+  uint16_t rest[8] = {};
+  float wide[8];
+  __builtin_memcpy(rest, in + i, static_cast<size_t>(n - i) * sizeof(uint16_t));
+  _mm256_storeu_ps(wide, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(rest))));
+  __builtin_memcpy(out + i, wide, static_cast<size_t>(n - i) * sizeof(float));
+}
+RL_INLINE void narrow(float16* out, const float* in, int64_t n) {
+  constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  int64_t i = 0;
+#if RL_AVX512
+  for (; i + 16 <= n; i += 16)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm512_cvtps_ph(_mm512_loadu_ps(in + i), kNearest));
+#endif
+  for (; i + 8 <= n; i += 8)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm256_cvtps_ph(_mm256_loadu_ps(in + i), kNearest));
+  if (i == n) return;
+  float rest[8] = {};
+  uint16_t half[8];
+  __builtin_memcpy(rest, in + i, static_cast<size_t>(n - i) * sizeof(float));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(half), _mm256_cvtps_ph(_mm256_loadu_ps(rest), kNearest));
+  __builtin_memcpy(out + i, half, static_cast<size_t>(n - i) * sizeof(uint16_t));
+}
+#endif
 
 template <class To, class From>
 void cast_loop(char* const* data, const int64_t* strides, int64_t n, const void*) {
@@ -54,6 +96,14 @@ void cast_loop(char* const* data, const int64_t* strides, int64_t n, const void*
     for (int64_t i = 0; i < n; ++i) at<To>(data[0], i * strides[0]) = value;
     return;
   }
+#if defined(__F16C__)
+  if (strides[0] == sizeof(To) && strides[1] == sizeof(From)) {
+    if constexpr (std::is_same_v<To, float> && std::is_same_v<From, float16>)
+      return widen(reinterpret_cast<To*>(data[0]), reinterpret_cast<const From*>(data[1]), n);
+    if constexpr (std::is_same_v<To, float16> && std::is_same_v<From, float>)
+      return narrow(reinterpret_cast<To*>(data[0]), reinterpret_cast<const From*>(data[1]), n);
+  }
+#endif
   unary_loop<To, From>(data, strides, n, [](From x) __attribute__((always_inline)) -> To { return convert<To>(x); });
 }
 

@@ -60,7 +60,7 @@ RL_INLINE T over(T a, T b) {
     using R = decltype(a.re);
     const R re = b.re < 0 ? -b.re : b.re, im = b.im < 0 ? -b.im : b.im;
     if (re >= im) {
-      if (re == 0 && im == 0) return {a.re / re, a.im / im};
+      if (re == 0 && im == 0) return {a.re / b.re, a.im / b.re};
       const R ratio = b.im / b.re, scale = R(1) / (b.re + b.im * ratio);
       return {(a.re + a.im * ratio) * scale, (a.im - a.re * ratio) * scale};
     }
