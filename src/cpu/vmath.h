@@ -3,9 +3,11 @@
 // tests/accuracy/measure.py prints; none exceeds 2 units in the last place.
 #pragma once
 
+#include "vmath_area.h"
 #include "vmath_erf.h"
 #include "vmath_exp.h"
 #include "vmath_hypot.h"
 #include "vmath_log.h"
+#include "vmath_mod.h"
 #include "vmath_pow.h"
 #include "vmath_trig.h"

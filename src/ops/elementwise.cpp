@@ -490,6 +490,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
         if (!s.is_wide()) s.check_fits(computed);  // wide integers wrap, as in torch
       s.store(reads, number[i]);
     }
+  if (op == BinaryOp::Pow && !tb && !params) params = number[1];
 
   const BinaryRule& r = rule(op);
   // Bit 0: the gradient of a is wanted, bit 1: that of b.
