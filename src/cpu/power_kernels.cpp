@@ -36,7 +36,6 @@ void vector_Pow(char* const* data, const int64_t* strides, int64_t n, const void
   if (e == T(0.5)) return loop([](V x) __attribute__((always_inline)) { return sqrt(x); });
   if (e == T(-0.5)) return loop([](V x) __attribute__((always_inline)) { return V(1) / sqrt(x); });
   if (e == T(-1)) return loop([](V x) __attribute__((always_inline)) { return V(1) / x; });
-  if (e == T(-2)) return loop([](V x) __attribute__((always_inline)) { return V(1) / (x * x); });
   vector_binary_loop<T>(data, strides, n, [](V a, V b) __attribute__((always_inline)) { return RL_ISA::pow(a, b); });
 }
 

@@ -596,7 +596,11 @@ def test_operators(function, name, device):
     ta, tb = tensor(a, name, device), tensor(b, name, device)
     f = getattr(torch, function)
     assert plain(ta, tb).equal(f(ta, tb)) and getattr(ta, function)(tb).equal(f(ta, tb))
-    assert plain(ta, 3).equal(f(ta, torch.tensor(3, dtype=ta.dtype, device=device)))
+    by_tensor = f(ta, torch.tensor(3, dtype=ta.dtype, device=device))
+    if function == "pow" and name != "int32":  # x * x * x
+        check_real(array(plain(ta, 3)), array(by_tensor), name, 2)
+    else:
+        assert plain(ta, 3).equal(by_tensor)
     assert plain(3, tb).equal(f(torch.tensor(3, dtype=ta.dtype, device=device), tb))
     if not (function == "div" and name == "int32"):
         c = ta.clone()
