@@ -8,6 +8,7 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as random
+from . import special as special
 from . import storage as storage
 from . import utils as utils
 from ._C import *
