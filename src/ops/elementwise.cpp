@@ -429,12 +429,12 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   const DType computed = in.promotion == Promotion::Float && is_integral(common, true) ? default_dtype() : common;
   const DType result_dtype = in.promotion == Promotion::Bool ? DType::Bool : computed;
   const cpu::ElementwiseTable& table = cpu::elementwise();
-  // Half precision computes in float32, except where it has a loop of its own.
-  DType reads = kernel_dtype(computed);
-  if (modular(op))
-    reads = signed_twin(reads);
-  else if (reads != computed && table.binary[static_cast<int>(op)][static_cast<int>(computed)]) [[unlikely]]
-    reads = computed;
+  DType reads = computed;
+  if (static_cast<int>(computed) >= kNumComputeDTypes) [[unlikely]] {
+    if (modular(op)) reads = signed_twin(computed);
+  } else if (!table.binary[static_cast<int>(op)][static_cast<int>(computed)]) {
+    reads = kernel_dtype(computed);  // half precision computes in float32, except where it has a loop of its own
+  }
   DType writes = in.promotion == Promotion::Bool ? DType::Bool : reads;
   cpu::Loop loop = static_cast<int>(reads) < kNumComputeDTypes
                        ? table.binary[static_cast<int>(op)][static_cast<int>(reads)]
@@ -489,8 +489,8 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       if (is_integral(reads, true)) [[unlikely]]
         if (!s.is_wide()) s.check_fits(computed);  // wide integers wrap, as in torch
       s.store(reads, number[i]);
+      if (op == BinaryOp::Pow && i == 1) params = number[1];
     }
-  if (op == BinaryOp::Pow && !tb && !params) params = number[1];
 
   const BinaryRule& r = rule(op);
   // Bit 0: the gradient of a is wanted, bit 1: that of b.

@@ -250,7 +250,8 @@ def test_remainders_of_every_magnitude(name):
         for _ in range(2)
     )
     k = rng.integers(-1000, 1000, 2000).astype(name)
-    a[:2000] = k * b[:2000]  # quotients next to integers
+    with np.errstate(over="ignore"):
+        a[:2000] = k * b[:2000]  # quotients next to integers
     a = np.where(np.isfinite(a), a, 1).astype(name)
     ta, tb = torch.from_numpy(a), torch.from_numpy(b)
     np.testing.assert_array_equal(torch.fmod(ta, tb).numpy(), np.fmod(a, b))
