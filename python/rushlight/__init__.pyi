@@ -11,6 +11,7 @@ from . import nn as nn
 from . import optim as optim
 from . import random as random
 from . import signal as signal
+from . import special as special
 from . import storage as storage
 from . import testing as testing
 from . import torch_version as torch_version

@@ -91,12 +91,8 @@ RL_INLINE T rest(T a, T b) {
     if (b == T(-1)) return T(0);
   return static_cast<T>(a % b);
 }
-RL_INLINE float fmod_of(float a, float b) { return __builtin_fmodf(a, b); }
-RL_INLINE double fmod_of(double a, double b) { return __builtin_fmod(a, b); }
 RL_INLINE float trunc_of(float a) { return __builtin_truncf(a); }
 RL_INLINE double trunc_of(double a) { return __builtin_trunc(a); }
-RL_INLINE float floor_of(float a) { return __builtin_floorf(a); }
-RL_INLINE double floor_of(double a) { return __builtin_floor(a); }
 RL_INLINE float copysign_of(float a, float b) { return __builtin_copysignf(a, b); }
 RL_INLINE double copysign_of(double a, double b) { return __builtin_copysign(a, b); }
 
@@ -112,44 +108,25 @@ struct DivTruncF {
 struct FloorDivideF {
   template <class T>
   RL_INLINE static T call(T a, T b) {
-    if constexpr (kIsFloat<T>) {
-      // Python's floor division: exact even where a / b rounds up to an integer.
-      if (b == T(0)) return a / b;
-      const T mod = fmod_of(a, b);
-      T div = (a - mod) / b;
-      if (mod != T(0) && (b < T(0)) != (mod < T(0))) div -= T(1);
-      if (div == T(0)) return copysign_of(T(0), a / b);
-      const T floored = floor_of(div);
-      return div - floored > T(0.5) ? floored + T(1) : floored;
-    } else {
-      const T q = quotient(a, b);
-      if constexpr (std::is_signed_v<T>)
-        if (rest(a, b) != 0 && ((a < 0) != (b < 0))) return static_cast<T>(q - 1);
-      return q;
-    }
+    const T q = quotient(a, b);
+    if constexpr (std::is_signed_v<T>)
+      if (rest(a, b) != 0 && ((a < 0) != (b < 0))) return static_cast<T>(q - 1);
+    return q;
   }
 };
 struct RemainderF {
   template <class T>
   RL_INLINE static T call(T a, T b) {
-    if constexpr (kIsFloat<T>) {
-      const T mod = fmod_of(a, b);
-      return mod != T(0) && ((b < T(0)) != (mod < T(0))) ? mod + b : mod;
-    } else {
-      const T r = rest(a, b);
-      if constexpr (std::is_signed_v<T>)
-        if (r != 0 && ((r < 0) != (b < 0))) return static_cast<T>(r + b);
-      return r;
-    }
+    const T r = rest(a, b);
+    if constexpr (std::is_signed_v<T>)
+      if (r != 0 && ((r < 0) != (b < 0))) return static_cast<T>(r + b);
+    return r;
   }
 };
 struct FmodF {
   template <class T>
   RL_INLINE static T call(T a, T b) {
-    if constexpr (kIsFloat<T>)
-      return fmod_of(a, b);
-    else
-      return rest(a, b);
+    return rest(a, b);
   }
 };
 struct IntPowF {
@@ -324,7 +301,9 @@ struct LcmF {
   RL_INLINE static T call(T x, T y) {
     const T gcd = GcdF::call(x, y);
     if (gcd == T(0)) return T(0);
-    const T product = static_cast<T>(static_cast<Wrap<T>>(quotient(x, gcd)) * static_cast<Wrap<T>>(y));
+    // The magnitude before a small type wraps.
+    using Wide = std::conditional_t<(sizeof(T) < 4), int32_t, T>;
+    const auto product = static_cast<Wide>(static_cast<Wrap<T>>(quotient(x, gcd)) * static_cast<Wrap<T>>(y));
     return static_cast<T>(GcdF::magnitude(product));
   }
 };
@@ -438,11 +417,8 @@ void fill_binary(ElementwiseTable& t) {
   fill_integers<DivTruncF>(t, BinaryOp::DivTrunc);
   fill_floats<DivTruncF>(t, BinaryOp::DivTrunc);
   fill_integers<FloorDivideF>(t, BinaryOp::FloorDivide);
-  fill_floats<FloorDivideF>(t, BinaryOp::FloorDivide);
   fill_integers<RemainderF>(t, BinaryOp::Remainder);
-  fill_floats<RemainderF>(t, BinaryOp::Remainder);
   fill_integers<FmodF>(t, BinaryOp::Fmod);
-  fill_floats<FmodF>(t, BinaryOp::Fmod);
   fill_integers<IntPowF>(t, BinaryOp::Pow);
 #define RL_ORDERED(Name)                     \
   fill_bool<Name##F>(t, BinaryOp::Name);     \

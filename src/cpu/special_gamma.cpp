@@ -55,6 +55,7 @@ double erfinv(double x) {
 double erfcx(double x) {
   if (x < 12) {
     const double s = x * x, low = std::fma(x, x, -s), e = std::exp(s);
+    if (x < -27) return kInf;
     if (x < -6) return 2 * (e + e * low);
     if (x < 0) return 2 * (e + e * low) - erfcx(-x);
     return (e + e * low) * std::erfc(x);

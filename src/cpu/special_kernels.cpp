@@ -57,7 +57,7 @@ RL_BESSEL(I1e, bessel_i<1, true>)
 void fill_special(ElementwiseTable& t) {
   put<InDouble<LgammaF>>(t, UnaryOp::Lgamma);
   put<InDouble<DigammaF>>(t, UnaryOp::Digamma);
-  put<InDouble<ErfinvF>>(t, UnaryOp::Erfinv);
+  put<ErfinvF>(t, UnaryOp::Erfinv);
   put<InDouble<SincF>>(t, UnaryOp::Sinc);
   put<LogitF>(t, UnaryOp::Logit);
   put<EntrF>(t, UnaryOp::Entr);

@@ -1,4 +1,4 @@
-// Modified Bessel functions of the first kind, on doubles.
+// Modified Bessel functions of the first kind, on doubles. Errors up to 3.5 units in the last place.
 #pragma once
 
 #include "cpu/vmath_exp.h"

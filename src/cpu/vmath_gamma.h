@@ -1,4 +1,6 @@
-// The gamma function's relatives and the inverse of the error function, on doubles.
+// The gamma function's relatives and the inverse of the error function. Largest errors in units of the last place of
+// doubles: lgamma 2.1, digamma 2.7, erfinv and sinc 1.5, logit 1.9; floats are rounded once, but erfinv and logit.
+// Below 0, lgamma and digamma are as exact relative to max(1, |result|).
 #pragma once
 
 #include "cpu/special.h"
@@ -163,6 +165,23 @@ RL_INLINE Vec<double> erfinv(Vec<double> x) {
              7.0283093215603939e-11, 1.7077717858895368e-11, -2.0557608111909275e-11, 5.3808141137744692e-12);
     p = select(far, select(w < V(16.0), middle, tail), p);
     p = select(a < one, p, select(a == one, V(kInfinity<double>), V(kNaN<double>)));
+  }
+  return x * p;
+}
+
+// The same for floats, in two pieces; relative error of P 2^-24.4 and 2^-25.7.
+RL_INLINE Vec<float> erfinv(Vec<float> x) {
+  using V = Vec<float>;
+  const V one(1.0f), a = abs(x);
+  const V w = -log(fma(-x, x, one));
+  V p = poly(w - V(2.5f), 1.50140941f, 0.246640205f, -0.0041778069f, -0.00125256891f, 0.00021888419f, -5.06338756e-06f,
+             -3.70495763e-06f, 4.87594264e-07f, 6.75617997e-08f, -1.03187752e-08f, -2.83754642e-09f);
+  const Mask<float> far = ~(w < V(5.0f));
+  if (any(far)) [[unlikely]] {
+    const V tail = poly(sqrt(w) - V(3.0f), 2.83297682f, 1.00167477f, 0.00944430381f, -0.00763426535f, 0.00569499703f,
+                        -0.00361095485f, 0.00146517938f, -3.2240172e-05f, -0.000294453348f, 9.97104362e-05f);
+    p = select(far, tail, p);
+    p = select(a < one, p, select(a == one, V(kInfinity<float>), V(kNaN<float>)));
   }
   return x * p;
 }

@@ -442,12 +442,12 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   const DType computed = in.promotion == Promotion::Float && is_integral(common, true) ? default_dtype() : common;
   const DType result_dtype = in.promotion == Promotion::Bool ? DType::Bool : computed;
   const cpu::ElementwiseTable& table = cpu::elementwise();
-  // Half precision computes in float32, except where it has a loop of its own.
-  DType reads = kernel_dtype(computed);
-  if (modular(op))
-    reads = signed_twin(reads);
-  else if (reads != computed && table.binary[static_cast<int>(op)][static_cast<int>(computed)]) [[unlikely]]
-    reads = computed;
+  DType reads = computed;
+  if (static_cast<int>(computed) >= kNumComputeDTypes) [[unlikely]] {
+    if (modular(op)) reads = signed_twin(computed);
+  } else if (!table.binary[static_cast<int>(op)][static_cast<int>(computed)]) {
+    reads = kernel_dtype(computed);  // half precision computes in float32, except where it has a loop of its own
+  }
   DType writes = in.promotion == Promotion::Bool ? DType::Bool : reads;
   cpu::Loop loop = static_cast<int>(reads) < kNumComputeDTypes
                        ? table.binary[static_cast<int>(op)][static_cast<int>(reads)]
@@ -502,6 +502,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       if (is_integral(reads, true)) [[unlikely]]
         if (!s.is_wide()) s.check_fits(computed);  // wide integers wrap, as in torch
       s.store(reads, number[i]);
+      if (op == BinaryOp::Pow && i == 1) params = number[1];
     }
 
   const BinaryRule& r = rule(op);

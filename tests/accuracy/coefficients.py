@@ -260,6 +260,13 @@ def erf_():
             return (2 / mp.sqrt(mp.pi) if r < mp.mpf(10) ** -20 else mp.erf(r) / r) - c
 
         fit("erf", d, g, lambda s: mp.mpf(1), mp.mpf(10) ** -30, 1, range(n))
+    for d, centre, end, n in (("f32", 2, 4, 7), ("f64", mp.mpf("2.25"), 6, 19)):
+        # log erfc(centre + t), the error of the exponential relative to erf
+        def log_erfc(t):
+            return mp.log(mp.erfc(t + centre))
+
+        weight = lambda t: mp.erfc(t + centre) / mp.erf(t + centre)
+        fit("log erfc", d, log_erfc, weight, mp.mpf("0.99") - centre, end - centre, range(n))
     for d, lo, hi, n in (("f32", 0.49, 10.2, 10), ("f64", 0.49, 27.3, 24)):
         # (a + 2) e^(a^2) erfc(a) - c in t = (a - 2) / (a + 2), c the value at t = 0 in the type
         def g(t):
@@ -269,6 +276,99 @@ def erf_():
         c = rounder(d)(g(0))
         t = lambda a: (mp.mpf(a) - 2) / (mp.mpf(a) + 2)
         fit("erfc", d, lambda t: g(t) - c, lambda t: 1 / g(t), t(lo), t(hi), range(n))
+
+
+def gamma_():
+    # lgamma(2 + u) / u, and what Stirling's formula lacks times x, in z = 1 / x^2
+    g = lambda u: mp.psi(0, 2) if abs(u) < mp.mpf(10) ** -25 else mp.loggamma(2 + u) / u
+    fit("lgamma", "f64", g, lambda u: 1 / g(u), mp.mpf("-0.5001"), mp.mpf("0.5001"), range(18))
+
+    def stirling(z):
+        x = 1 / mp.sqrt(z)
+        return (mp.loggamma(x) - (x - mp.mpf(1) / 2) * mp.log(x) + x - mp.log(2 * mp.pi) / 2) * x
+
+    weight = lambda z: mp.sqrt(z) / mp.loggamma(1 / mp.sqrt(z))
+    fit("lgamma tail", "f64", stirling, weight, mp.mpf(10) ** -12, 1 / mp.mpf("7.49") ** 2, range(7))
+    # digamma(3/2 + t) over the distance from its zero, and log x - 1/(2x) - digamma(x) over z
+    zero = mp.findroot(lambda x: mp.psi(0, x), 1.46)
+    split("zero of digamma", zero, 53, 3, "f64")
+
+    def quotient(t):
+        x = t + mp.mpf(3) / 2
+        return mp.psi(1, x) if abs(x - zero) < mp.mpf(10) ** -20 else mp.psi(0, x) / (x - zero)
+
+    fit("digamma", "f64", quotient, lambda t: 1 / quotient(t), mp.mpf("-0.5"), mp.mpf("0.5"), range(25))
+
+    def tail(z):
+        x = 1 / mp.sqrt(z)
+        return (mp.log(x) - 1 / (2 * x) - mp.psi(0, x)) / z
+
+    weight = lambda z: z / mp.psi(0, 1 / mp.sqrt(z))
+    fit("digamma tail", "f64", tail, weight, mp.mpf(10) ** -10, 1 / mp.mpf("7.99") ** 2, range(8))
+    # sin(pi r) / (pi r) in r^2
+    g = lambda s: mp.sinc(mp.pi * mp.sqrt(s))
+    fit("sinc", "f64", g, lambda s: 1 / g(s), mp.mpf(10) ** -20, mp.mpf("0.25"), range(9))
+
+
+def erfinv_():
+    # erfinv(x) / x in w = -log(1 - x^2) or its square root, shifted
+    def inverse(w):
+        x = mp.sqrt(-mp.expm1(-w))
+        if w < 6:
+            return mp.erfinv(x)
+        q, y = 1 - x, mp.sqrt(w - mp.log(mp.sqrt(mp.pi * w)))
+        for _ in range(60):
+            d = (mp.erfc(y) - q) * mp.sqrt(mp.pi) / 2 * mp.exp(y * y)
+            y += d / (1 - y * d)
+            if abs(d) < mp.mpf(10) ** -28:
+                break
+        return y
+
+    def g(w):
+        return mp.sqrt(mp.pi) / 2 if w < mp.mpf(10) ** -20 else inverse(w) / mp.sqrt(-mp.expm1(-w))
+
+    for d, centre, n in (("f32", "2.5", 11), ("f64", "3.125", 26)):
+        c = mp.mpf(centre)
+        fit("erfinv centre", d, lambda t: g(t + c), lambda t: 1 / g(t + c), -c, c, range(n))
+    for d, low, high, shift, n in (
+        ("f32", 5, "16.7", 3, 10),
+        ("f64", "6.25", 16, "3.25", 21),
+        ("f64", 16, "36.8", 5, 20),
+    ):
+        a, b, m = mp.sqrt(mp.mpf(low)), mp.sqrt(mp.mpf(high)), mp.mpf(shift)
+        fit("erfinv outer", d, lambda t: g((t + m) ** 2), lambda t: 1 / g((t + m) ** 2), a - m, b - m, range(n))
+
+
+def chebyshev(name, g, a, b, n):
+    """Prints the coefficients, in s in [-1, 1] for t in [a, b], of the Chebyshev interpolant of degree n - 1."""
+    middle, half, count = (mp.mpf(a) + b) / 2, (mp.mpf(b) - a) / 2, n + 20
+    angles = [mp.pi * (k + mp.mpf(1) / 2) / count for k in range(count)]
+    values = [g(middle + half * mp.cos(x)) for x in angles]
+    weights = [2 * sum(v * mp.cos(j * x) for v, x in zip(values, angles)) / count for j in range(n)]
+    weights[0] /= 2
+    before, now, powers = [mp.mpf(1)], [mp.mpf(0), mp.mpf(1)], [mp.mpf(0)] * n
+    for w in weights:
+        for i, c in enumerate(before):
+            powers[i] += w * c
+        after = [mp.mpf(0)] + [2 * c for c in now]
+        for i, c in enumerate(before):
+            after[i] -= c
+        before, now = now, after
+    print(f"// {name} f64\n  " + ", ".join(f"{float(c):.17g}" for c in powers), flush=True)
+
+
+def bessel_():
+    # (I0(x) - 1) / q and (2 I1(x) / x - 1) / q in q = x^2 / 4; sqrt(x) e^-x I(x) in 1 / x
+    for order in (0, 1):
+
+        def g(q):
+            x = 2 * mp.sqrt(q)
+            return ((mp.besseli(0, x) if order == 0 else mp.besseli(1, x) * 2 / x) - 1) / q
+
+        end = mp.mpf("7.75") ** 2 / 4
+        fit(f"i{order}", "f64", g, lambda q: 1 / (g(q) + 1 / q), mp.mpf(10) ** -15, end, range(16))
+        tail = lambda t: mp.besseli(order, 1 / t) * mp.exp(-1 / t) / mp.sqrt(t)
+        chebyshev(f"i{order} tail", tail, 0, mp.mpf(4) / 31, 24)
 
 
 if __name__ == "__main__":
