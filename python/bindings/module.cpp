@@ -65,6 +65,8 @@ NB_MODULE(_C, m) {
     register_construct();
     register_random();
     register_nn();
+    register_normalization();
+    register_grid_sampler();
     register_methods();
     bind_autograd(m);
     install_functions(m.ptr());

@@ -238,6 +238,8 @@ void register_methods();
 void register_construct();
 void register_dlpack();  // called by bind_numpy
 void register_buffer();  // called by bind_numpy
+void register_normalization();
+void register_grid_sampler();
 
 PyObject* wrap_node(const Ref<Node>& node);
 
