@@ -30,7 +30,7 @@ from math import e, inf, nan, pi  # noqa: E402
 newaxis = None
 
 # What is not needed by every program is imported when it is asked for.
-_LAZY_MODULES = ("nn", "optim", "autograd", "utils", "cuda", "storage", "random", "fft", "linalg")
+_LAZY_MODULES = ("nn", "optim", "autograd", "utils", "cuda", "storage", "random", "fft", "linalg", "masked")
 _LAZY = {
     **dict.fromkeys(("set_printoptions", "get_printoptions"), "_tensor_str"),
     **dict.fromkeys(
