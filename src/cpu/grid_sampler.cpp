@@ -16,6 +16,7 @@ struct Taps {
   int count = 0;
   int64_t index[4];  // -1: outside
   T weight[4], slope[4];
+  T t, t_slope;  // the place between them and its derivative
 };
 
 // x folded into the image, times the derivative of that in `slope`.
@@ -84,7 +85,9 @@ void find_taps(Taps<T>& taps, T x, int64_t size, const GridSample& s) {
   if (s.mode == Interpolation::Cubic) {
     taps.count = 4;
     const T floor = std::floor(x);
-    cubic(x - floor, taps.weight, taps.slope);
+    taps.t = x - floor;
+    taps.t_slope = slope;
+    cubic(taps.t, taps.weight, taps.slope);
     for (int i = 0; i < 4; ++i) {
       T unused = 1;
       taps.index[i] = inside(pad(floor + static_cast<T>(i - 1), size, s.padding, s.align_corners, unused), size);
@@ -97,7 +100,7 @@ void find_taps(Taps<T>& taps, T x, int64_t size, const GridSample& s) {
     taps.count = 1;
     taps.index[0] = inside(std::nearbyint(x), size);
     taps.weight[0] = 1;
-    taps.slope[0] = 0;
+    taps.slope[0] = taps.t = taps.t_slope = 0;
     return;
   }
   taps.count = 2;
@@ -108,6 +111,8 @@ void find_taps(Taps<T>& taps, T x, int64_t size, const GridSample& s) {
   taps.weight[1] = t;
   taps.slope[0] = -slope;
   taps.slope[1] = slope;
+  taps.t = t;
+  taps.t_slope = slope;
 }
 
 // All elements of a channel that one point takes part of, without those outside.
@@ -212,12 +217,36 @@ void sample_grad(const GridSample& s) {
   parallel_for(0, s.n, 1, run);
 }
 
+template <class T>
+void all_taps(const GridSample& s, int k, int64_t* index, T* t, T* slope) {
+  const int64_t total = s.n * s.points;
+  const T* const grid = static_cast<const T*>(s.grid);
+  Taps<T> taps;
+  for (int64_t i = 0; i < total; ++i) {
+    find_taps(taps, grid[i * s.dims + k], s.spatial[s.dims - 1 - k], s);
+    for (int j = 0; j < taps.count; ++j) index[j * total + i] = taps.index[j];
+    t[i] = taps.t;
+    slope[i] = taps.t_slope;
+  }
+}
+
 }  // namespace
 
 void grid_sample(DType dtype, const GridSample& s) { dtype == DType::Float64 ? sample<double>(s) : sample<float>(s); }
 
 void grid_sample_grad(DType dtype, const GridSample& s) {
   dtype == DType::Float64 ? sample_grad<double>(s) : sample_grad<float>(s);
+}
+
+int grid_tap_count(Interpolation mode) {
+  return mode == Interpolation::Cubic ? 4 : mode == Interpolation::Linear ? 2 : 1;
+}
+
+void grid_taps(DType dtype, const GridSample& s, int k, int64_t* index, void* t, void* slope) {
+  if (dtype == DType::Float64)
+    all_taps(s, k, index, static_cast<double*>(t), static_cast<double*>(slope));
+  else
+    all_taps(s, k, index, static_cast<float*>(t), static_cast<float*>(slope));
 }
 
 }  // namespace rushlight::cpu

@@ -58,16 +58,56 @@ cpu::GridSample problem(const Tensor& input, const Tensor& grid, int64_t interpo
   return s;
 }
 
-// A gradient that cannot be differentiated again.
-Tensor only_once(const Tensor& grad, bool flat, std::initializer_list<const Tensor*> inputs) {
-  bool any = false;
-  for (const Tensor* t : inputs) any = any || autograd::needs(*t);
-  if (any)
-    autograd::record(flat ? "GridSampler2DBackwardBackward0" : "GridSampler3DBackwardBackward0", grad, inputs,
-                     [flat](Grads&) {
-                       fail("derivative for aten::grid_sampler_", flat ? "2d" : "3d", "_backward is not implemented");
-                     });
-  return grad;
+// The weights of the taps as polynomials of t.
+TensorList tap_weights(const Tensor& t, cpu::Interpolation mode) {
+  if (mode == cpu::Interpolation::Nearest) return {ones_like(t)};
+  if (mode == cpu::Interpolation::Linear) return {rsub(t, 1), t};
+  constexpr double a = -0.75;
+  auto near = [](const Tensor& d) { return add(mul(mul(sub(mul(d, a + 2), a + 3), d), d), 1); };
+  auto far = [](const Tensor& d) { return sub(mul(add(mul(sub(mul(d, a), 5 * a), d), 8 * a), d), 4 * a); };
+  return {far(add(t, 1)), near(t), near(rsub(t, 1)), far(rsub(t, 2))};
+}
+
+// The same result by differentiable operations, for gradients that are to be differentiated again.
+Tensor composed(const Tensor& input, const Tensor& grid, int64_t interpolation, int64_t padding, bool align_corners) {
+  const DType d = kernel_dtype(input.dtype());
+  const Tensor at = dense(grid, d);
+  const cpu::GridSample s = problem(input, at, interpolation, padding, align_corners);
+  const int count = cpu::grid_tap_count(s.mode);
+  const DimVector places{s.n, s.points};
+  TensorList weights[3], index[3];
+  for (int k = 0; k < s.dims; ++k) {
+    const Tensor taps = empty(DimVector{count, s.n, s.points}, DType::Int64);
+    const Tensor t = empty(places, d), slope = empty(places, d);
+    cpu::grid_taps(d, s, k, taps.data_ptr<int64_t>(), t.data(), slope.data());
+    const Tensor x = reshape(to(select(grid, -1, k), d), places);
+    // t as a linear function of the coordinate
+    weights[k] = tap_weights(add(mul(slope, sub(x, detach(x))), t), s.mode);
+    index[k] = unbind(taps, 0);
+  }
+  if (s.dims == 2) {
+    weights[2] = {ones(places, d)};
+    index[2] = {zeros(places, DType::Int64)};
+  }
+  const Tensor flat = reshape(to(input, d), DimVector{s.n, s.c, -1});
+  const DimVector wide{s.n, s.c, s.points};
+  const int64_t width = s.spatial[s.dims - 1], area = width * s.spatial[s.dims - 2];
+  Tensor sum;
+  for (size_t z = 0; z < index[2].size(); ++z)
+    for (size_t y = 0; y < index[1].size(); ++y)
+      for (size_t x = 0; x < index[0].size(); ++x) {
+        const Tensor &ix = index[0][x], &iy = index[1][y], &iz = index[2][z];
+        const Tensor outside = logical_or(logical_or(lt(ix, 0), lt(iy, 0)), lt(iz, 0));
+        const Tensor offset = masked_fill(add(add(mul(iz, area), mul(iy, width)), ix), outside, 0);
+        const Tensor values =
+            masked_fill(gather(flat, 2, expand(unsqueeze(offset, 1), wide)), unsqueeze(outside, 1), 0);
+        const Tensor weight = mul(mul(weights[0][x], weights[1][y]), weights[2][z]);
+        const Tensor part = mul(values, unsqueeze(weight, 1));
+        sum = sum.defined() ? add(sum, part) : part;
+      }
+  DimVector shape{s.n, s.c};
+  for (int64_t k = 1; k < grid.dim() - 1; ++k) shape.push_back(grid.sizes()[k]);
+  return reshape(sum, shape);
 }
 
 }  // namespace
@@ -90,8 +130,19 @@ Tensor grid_sampler(const Tensor& input, const Tensor& grid, int64_t interpolati
   if (autograd::needs(input, grid))
     autograd::record(
         flat ? "GridSampler2DBackward0" : "GridSampler3DBackward0", out, {&input, &grid},
-        [a = SavedTensor(input), b = SavedTensor(grid), interpolation, padding, align_corners, d, flat](Grads& g) {
+        [a = SavedTensor(input), b = SavedTensor(grid), interpolation, padding, align_corners, d](Grads& g) {
           const Tensor input = g.unpack(a), grid = g.unpack(b);
+          if (autograd::needs(g.grad(), input, grid) && g.grad().numel() != 0) {
+            const Tensor y = composed(input, grid, interpolation, padding, align_corners);
+            TensorList wanted;
+            for (size_t i = 0; i < 2; ++i)
+              if (g.needs(i)) wanted.push_back(i ? grid : input);
+            const Tensor seed = to(g.grad(), y.dtype());
+            const TensorList grads = autograd::grad({&y, 1}, wanted, {&seed, 1}, true, true, true);
+            for (size_t i = 0, at = 0; i < 2; ++i)
+              if (g.needs(i)) g[i] = grads[at++];
+            return;
+          }
           const Tensor x = dense(input, d), at = dense(grid, d), grad = dense(g.grad(), d);
           cpu::GridSample s = problem(x, at, interpolation, padding, align_corners);
           const Tensor of_input = g.needs(0) ? zeros(input.sizes(), d) : Tensor();
@@ -100,8 +151,8 @@ Tensor grid_sampler(const Tensor& input, const Tensor& grid, int64_t interpolati
           s.input_grad = of_input.defined() ? of_input.data() : nullptr;
           s.grid_grad = of_grid.defined() ? of_grid.data() : nullptr;
           if (grad.numel() != 0) cpu::grid_sample_grad(d, s);
-          if (g.needs(0)) g[0] = only_once(of_input, flat, {&g.grad(), &input, &grid});
-          if (g.needs(1)) g[1] = only_once(of_grid, flat, {&g.grad(), &input, &grid});
+          if (g.needs(0)) g[0] = of_input;
+          if (g.needs(1)) g[1] = of_grid;
         });
   return out;
 }
