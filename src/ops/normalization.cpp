@@ -192,11 +192,15 @@ Tensor apply_moments(const Tensor& x, const Tensor& mean, const Tensor& rstd, co
                      const Tensor& bias) {
   NoGradGuard no_grad;
   const int64_t n = x.sizes()[0], c = x.sizes()[1], length = x.sizes()[2];
+  const Tensor factor = weight.defined() ? mul(rstd, weight) : rstd;
+  if (length < kShortRow) {
+    const Tensor scaled = mul(sub(x, unsqueeze(mean, -1)), unsqueeze(factor, -1));
+    return bias.defined() ? add(scaled, unsqueeze(bias, -1)) : scaled;
+  }
   const DimVector rows{n, c};
   auto per_row = [&](const Tensor& t) { return contiguous(expand(t, rows)); };
-  const Tensor m = per_row(mean), scale = per_row(weight.defined() ? mul(rstd, weight) : rstd);
+  const Tensor m = per_row(mean), scale = per_row(factor);
   const Tensor shift = bias.defined() ? per_row(bias) : zeros(rows, x.dtype());
-  if (length < kShortRow) return add(mul(sub(x, unsqueeze(m, 2)), unsqueeze(scale, 2)), unsqueeze(shift, 2));
   const Tensor out = empty(x.sizes(), x.dtype());
   cpu::run_affine(x.dtype(), {x.data(), m.data(), scale.data(), shift.data(), out.data(), n * c, length});
   return out;
