@@ -13,6 +13,7 @@ namespace {
 // Partial sums for weight and bias, at most; cut by size, so that the bits do not depend on the threads.
 constexpr int64_t kBlocks = 64;
 constexpr int64_t kLeastRows = 16;
+constexpr int64_t kBufferElements = 8192;
 
 const NormKernels& norm_kernels(DType dtype) {
   static const NormTable table = [] {
@@ -40,24 +41,44 @@ P* moved(P* p, int64_t bytes) {
 
 }  // namespace
 
-void run_layer_norm(DType dtype, const NormRows& r) {
-  const int64_t item = item_size(dtype);
+void run_layer_norm(DType dtype, const NormRows& r, DType memory) {
+  const int64_t item = item_size(dtype), stored = item_size(memory);
   const NormKernels& k = norm_kernels(dtype);
+  // Half precision passes through buffers that stay in the cache.
+  const bool direct = memory == dtype;
+  const Loop widen = elementwise().cast[static_cast<int>(memory)][static_cast<int>(dtype)];
+  const Loop narrow = elementwise().cast[static_cast<int>(dtype)][static_cast<int>(memory)];
   for_rows(r.rows, r.n, [&](int64_t begin, int64_t end) {
-    NormRows part = r;
-    part.x = moved(r.x, begin * r.n * item);
-    part.y = moved(r.y, begin * r.n * item);
-    part.mean = moved(r.mean, begin * item);
-    part.rstd = moved(r.rstd, begin * item);
-    part.rows = end - begin;
-    (r.y ? k.layer_norm : k.moments)(part);
+    const int64_t step = direct ? end - begin : std::max<int64_t>(kBufferElements / r.n, 1);
+    std::vector<char> buffer(direct ? 0 : static_cast<size_t>(std::min(step, end - begin) * r.n * item));
+    for (int64_t at = begin; at < end; at += step) {
+      NormRows part = r;
+      part.x = moved(r.x, at * r.n * stored);
+      part.y = moved(r.y, at * r.n * stored);
+      part.mean = moved(r.mean, at * item);
+      part.rstd = moved(r.rstd, at * item);
+      part.rows = std::min(step, end - at);
+      if (direct) {
+        (r.y ? k.layer_norm : k.moments)(part);
+        continue;
+      }
+      char* const there = static_cast<char*>(part.y);
+      char* in[2] = {buffer.data(), static_cast<char*>(const_cast<void*>(part.x))};
+      const int64_t in_strides[2] = {item, stored};
+      widen(in, in_strides, part.rows * r.n, nullptr);
+      part.x = part.y = buffer.data();
+      k.layer_norm(part);
+      char* out[2] = {there, buffer.data()};
+      const int64_t out_strides[2] = {stored, item};
+      narrow(out, out_strides, part.rows * r.n, nullptr);
+    }
   });
 }
 
 void run_moments(DType dtype, const NormRows& r) {
   NormRows only = r;
   only.y = nullptr;
-  run_layer_norm(dtype, only);
+  run_layer_norm(dtype, only, dtype);
 }
 
 void run_affine(DType dtype, const AffineRows& r) {

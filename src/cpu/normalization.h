@@ -61,7 +61,8 @@ RL_EVERY_ISA(RL_DECLARE_FILL)
 #undef RL_DECLARE_FILL
 
 // The same over all rows, on several threads. dtype: Float32 or Float64.
-void run_layer_norm(DType dtype, const NormRows& r);
+// memory: the dtype of x and y, where these are of half precision.
+void run_layer_norm(DType dtype, const NormRows& r, DType memory);
 void run_moments(DType dtype, const NormRows& r);
 void run_affine(DType dtype, const AffineRows& r);
 void run_norm_dots(DType dtype, const NormGradRows& r);

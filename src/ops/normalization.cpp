@@ -130,23 +130,24 @@ std::tuple<Tensor, Tensor, Tensor> native_layer_norm(const Tensor& input, IntSpa
   check_norm_dtypes("LayerNormKernelImpl", input, {&weight, &bias});
 
   const DType d = kernel_dtype(input.dtype()), moments = moments_dtype(input, {&weight, &bias});
-  const Tensor x = dense(input, d), w = dense(weight, d), b = dense(bias, d);
+  const Tensor x = dense(input, input.dtype()), w = dense(weight, d), b = dense(bias, d);
   DimVector outer(input.sizes());
   int64_t rows = 1, n = 1;
   for (int64_t i = 0; i < input.dim(); ++i) {
     (i < axis ? rows : n) *= input.sizes()[i];
     if (i >= axis) outer[i] = 1;
   }
-  Tensor out = empty(input.sizes(), d), mean = empty(outer, d), rstd = empty(outer, d);
+  const Tensor out = empty(input.sizes(), input.dtype());
+  Tensor mean = empty(outer, d), rstd = empty(outer, d);
   if (n == 0) {
     fill_(mean, 0);
     fill_(rstd, 0);
   } else if (rows > 0) {
     cpu::run_layer_norm(
-        d, {x.data(), out.data(), data_or_null(w), data_or_null(b), mean.data(), rstd.data(), rows, n, eps});
+        d, {x.data(), out.data(), data_or_null(w), data_or_null(b), mean.data(), rstd.data(), rows, n, eps},
+        input.dtype());
   }
   const Tensor fine_mean = mean, fine_rstd = rstd;
-  if (d != input.dtype()) out = to(out, input.dtype());
   if (d != moments) {
     mean = to(mean, moments);
     rstd = to(rstd, moments);
