@@ -10,6 +10,18 @@ namespace rushlight::cpu {
 
 namespace {
 
+// Where half precision rounds: after every step from the coordinate to the weights, as torch does. Otherwise nowhere.
+struct Exact {
+  template <class T>
+  static T round(T x) {
+    return x;
+  }
+};
+template <class H>
+struct To {
+  static float round(float x) { return static_cast<float>(H(x)); }
+};
+
 // The elements along one dim that a coordinate takes part of.
 template <class T>
 struct Taps {
@@ -20,7 +32,7 @@ struct Taps {
 };
 
 // x folded into the image, times the derivative of that in `slope`.
-template <class T>
+template <class R, class T>
 T pad(T x, int64_t size, Padding padding, bool align_corners, T& slope) {
   const T last = static_cast<T>(size - 1);
   if (padding == Padding::Reflection) {
@@ -29,16 +41,16 @@ T pad(T x, int64_t size, Padding padding, bool align_corners, T& slope) {
       slope = 0;
       return 0;
     }
-    T d = x - low;
+    T d = R::round(x - low);
     if (d < 0) {
       d = -d;
       slope = -slope;
     }
     const T rest = std::fmod(d, span);
     if (std::fmod(std::floor(d / span), T(2)) == 0) {
-      x = rest + low;
+      x = R::round(rest + low);
     } else {
-      x = span - rest + low;
+      x = R::round(R::round(span - rest) + low);
       slope = -slope;
     }
   }
@@ -61,41 +73,44 @@ int64_t inside(T x, int64_t size) {
 }
 
 // Weights of the cubic convolution with a = -0.75 for the distances 1 + t, t, 1 - t and 2 - t.
-template <class T>
+template <class R, class T>
 void cubic(T t, T* weight, T* slope) {
   constexpr T a = T(-0.75);
-  auto near = [](T d) { return ((a + 2) * d - (a + 3)) * d * d + 1; };
-  auto far = [](T d) { return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a; };
+  auto r = [](T x) { return R::round(x); };
+  auto near = [&](T d) { return r(r(r(r(r((a + 2) * d) - (a + 3)) * d) * d) + 1); };
+  auto far = [&](T d) { return r(r(r(r(r(r(a * d) - 5 * a) * d) + 8 * a) * d) - 4 * a); };
   auto near_slope = [](T d) { return (3 * (a + 2) * d - 2 * (a + 3)) * d; };
   auto far_slope = [](T d) { return (3 * a * d - 10 * a) * d + 8 * a; };
-  weight[0] = far(t + 1);
+  const T after = r(t + 1), left = r(1 - t), before = r(2 - t);
+  weight[0] = far(after);
   weight[1] = near(t);
-  weight[2] = near(1 - t);
-  weight[3] = far(2 - t);
-  slope[0] = far_slope(t + 1);
+  weight[2] = near(left);
+  weight[3] = far(before);
+  slope[0] = far_slope(after);
   slope[1] = near_slope(t);
-  slope[2] = -near_slope(1 - t);
-  slope[3] = -far_slope(2 - t);
+  slope[2] = -near_slope(left);
+  slope[3] = -far_slope(before);
 }
 
-template <class T>
+template <class R, class T>
 void find_taps(Taps<T>& taps, T x, int64_t size, const GridSample& s) {
   T slope = s.align_corners ? static_cast<T>(size - 1) / 2 : static_cast<T>(size) / 2;
-  x = s.align_corners ? (x + 1) * slope : ((x + 1) * static_cast<T>(size) - 1) / 2;
+  x = R::round(R::round(x + 1) * slope);
+  if (!s.align_corners) x = R::round(x - T(0.5));
   if (s.mode == Interpolation::Cubic) {
     taps.count = 4;
     const T floor = std::floor(x);
-    taps.t = x - floor;
+    taps.t = R::round(x - floor);
     taps.t_slope = slope;
-    cubic(taps.t, taps.weight, taps.slope);
+    cubic<R>(taps.t, taps.weight, taps.slope);
     for (int i = 0; i < 4; ++i) {
       T unused = 1;
-      taps.index[i] = inside(pad(floor + static_cast<T>(i - 1), size, s.padding, s.align_corners, unused), size);
+      taps.index[i] = inside(pad<R>(floor + static_cast<T>(i - 1), size, s.padding, s.align_corners, unused), size);
       taps.slope[i] *= slope;
     }
     return;
   }
-  x = pad(x, size, s.padding, s.align_corners, slope);
+  x = pad<R>(x, size, s.padding, s.align_corners, slope);
   if (s.mode == Interpolation::Nearest) {
     taps.count = 1;
     taps.index[0] = inside(std::nearbyint(x), size);
@@ -104,10 +119,10 @@ void find_taps(Taps<T>& taps, T x, int64_t size, const GridSample& s) {
     return;
   }
   taps.count = 2;
-  const T floor = std::floor(x), t = x - floor;
+  const T floor = std::floor(x), t = R::round(x - floor);
   taps.index[0] = inside(floor, size);
   taps.index[1] = inside(floor + 1, size);
-  taps.weight[0] = 1 - t;
+  taps.weight[0] = R::round(1 - t);
   taps.weight[1] = t;
   taps.slope[0] = -slope;
   taps.slope[1] = slope;
@@ -125,10 +140,10 @@ struct Stencil {
   T zero = 0;      // NaN where a weight is
 };
 
-template <class T>
+template <class R, class T>
 void find_stencil(Stencil<T>& st, const T* position, const GridSample& s) {
   Taps<T> taps[3];
-  for (int k = 0; k < s.dims; ++k) find_taps(taps[k], position[k], s.spatial[s.dims - 1 - k], s);
+  for (int k = 0; k < s.dims; ++k) find_taps<R>(taps[k], position[k], s.spatial[s.dims - 1 - k], s);
   if (s.dims == 2) {
     taps[2].count = 1;
     taps[2].index[0] = 0;
@@ -142,12 +157,13 @@ void find_stencil(Stencil<T>& st, const T* position, const GridSample& s) {
     for (int y = 0; y < taps[1].count; ++y)
       for (int x = 0; x < taps[0].count; ++x) {
         const T wx = taps[0].weight[x], wy = taps[1].weight[y], wz = taps[2].weight[z];
-        st.zero += wx * wy * wz * 0;
+        const T weight = R::round(R::round(wx * wy) * wz);
+        st.zero += weight * 0;
         const int64_t ix = taps[0].index[x], iy = taps[1].index[y], iz = taps[2].index[z];
         if (ix < 0 || iy < 0 || iz < 0) continue;
         const int k = st.count++;
         st.offset[k] = iz * area + iy * width + ix;
-        st.weight[k] = wx * wy * wz;
+        st.weight[k] = weight;
         st.slope[0][k] = taps[0].slope[x] * wy * wz;
         st.slope[1][k] = wx * taps[1].slope[y] * wz;
         st.slope[2][k] = wx * wy * taps[2].slope[z];
@@ -160,14 +176,14 @@ int64_t channel_size(const GridSample& s) {
   return size;
 }
 
-template <class T>
+template <class T, class R>
 void sample(const GridSample& s) {
   const int64_t channel = channel_size(s);
   auto run = [&](int64_t begin, int64_t end) {
     Stencil<T> st;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t n = i / s.points, p = i % s.points;
-      find_stencil(st, static_cast<const T*>(s.grid) + i * s.dims, s);
+      find_stencil<R>(st, static_cast<const T*>(s.grid) + i * s.dims, s);
       const T* in = static_cast<const T*>(s.input) + n * s.c * channel;
       T* out = static_cast<T*>(s.out) + n * s.c * s.points + p;
       for (int64_t c = 0; c < s.c; ++c, in += channel, out += s.points) {
@@ -183,7 +199,7 @@ void sample(const GridSample& s) {
   parallel_for(0, total, std::max<int64_t>(1, kSerialElements / work), run);
 }
 
-template <class T>
+template <class T, class R>
 void sample_grad(const GridSample& s) {
   const int64_t channel = channel_size(s);
   // Points of one sample may meet in one element.
@@ -192,7 +208,7 @@ void sample_grad(const GridSample& s) {
     for (int64_t n = begin; n < end; ++n)
       for (int64_t p = 0; p < s.points; ++p) {
         const int64_t i = n * s.points + p;
-        find_stencil(st, static_cast<const T*>(s.grid) + i * s.dims, s);
+        find_stencil<R>(st, static_cast<const T*>(s.grid) + i * s.dims, s);
         const T* in = static_cast<const T*>(s.input) + n * s.c * channel;
         const T* grad = static_cast<const T*>(s.grad) + n * s.c * s.points + p;
         T* input_grad = s.input_grad ? static_cast<T*>(s.input_grad) + n * s.c * channel : nullptr;
@@ -223,7 +239,7 @@ void all_taps(const GridSample& s, int k, int64_t* index, T* t, T* slope) {
   const T* const grid = static_cast<const T*>(s.grid);
   Taps<T> taps;
   for (int64_t i = 0; i < total; ++i) {
-    find_taps(taps, grid[i * s.dims + k], s.spatial[s.dims - 1 - k], s);
+    find_taps<Exact>(taps, grid[i * s.dims + k], s.spatial[s.dims - 1 - k], s);
     for (int j = 0; j < taps.count; ++j) index[j * total + i] = taps.index[j];
     t[i] = taps.t;
     slope[i] = taps.t_slope;
@@ -232,10 +248,22 @@ void all_taps(const GridSample& s, int k, int64_t* index, T* t, T* slope) {
 
 }  // namespace
 
-void grid_sample(DType dtype, const GridSample& s) { dtype == DType::Float64 ? sample<double>(s) : sample<float>(s); }
+void grid_sample(DType dtype, const GridSample& s) {
+  switch (dtype) {
+    case DType::Float64: return sample<double, Exact>(s);
+    case DType::Float16: return sample<float, To<float16>>(s);
+    case DType::BFloat16: return sample<float, To<bfloat16>>(s);
+    default: return sample<float, Exact>(s);
+  }
+}
 
 void grid_sample_grad(DType dtype, const GridSample& s) {
-  dtype == DType::Float64 ? sample_grad<double>(s) : sample_grad<float>(s);
+  switch (dtype) {
+    case DType::Float64: return sample_grad<double, Exact>(s);
+    case DType::Float16: return sample_grad<float, To<float16>>(s);
+    case DType::BFloat16: return sample_grad<float, To<bfloat16>>(s);
+    default: return sample_grad<float, Exact>(s);
+  }
 }
 
 int grid_tap_count(Interpolation mode) {

@@ -25,7 +25,7 @@ struct GridSample {
   bool align_corners;
 };
 
-// dtype: Float32 or Float64
+// dtype: half types have float32 in memory and round weights.
 void grid_sample(DType dtype, const GridSample& s);
 void grid_sample_grad(DType dtype, const GridSample& s);
 

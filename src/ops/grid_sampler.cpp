@@ -123,7 +123,7 @@ Tensor grid_sampler(const Tensor& input, const Tensor& grid, int64_t interpolati
     const Tensor x = dense(input, d), at = dense(grid, d);
     cpu::GridSample s = problem(x, at, interpolation, padding, align_corners);
     s.out = out.data();
-    if (out.numel() != 0) cpu::grid_sample(d, s);
+    if (out.numel() != 0) cpu::grid_sample(input.dtype(), s);
   }
   if (d != input.dtype()) out = to(out, input.dtype());
   const bool flat = input.dim() == 4;
@@ -150,7 +150,7 @@ Tensor grid_sampler(const Tensor& input, const Tensor& grid, int64_t interpolati
           s.grad = grad.data();
           s.input_grad = of_input.defined() ? of_input.data() : nullptr;
           s.grid_grad = of_grid.defined() ? of_grid.data() : nullptr;
-          if (grad.numel() != 0) cpu::grid_sample_grad(d, s);
+          if (grad.numel() != 0) cpu::grid_sample_grad(input.dtype(), s);
           if (g.needs(0)) g[0] = of_input;
           if (g.needs(1)) g[1] = of_grid;
         });
