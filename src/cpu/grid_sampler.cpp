@@ -176,27 +176,35 @@ int64_t channel_size(const GridSample& s) {
   return size;
 }
 
+// Points whose stencils are kept while the channels pass.
+constexpr int64_t kPointBlock = 64;
+
 template <class T, class R>
 void sample(const GridSample& s) {
   const int64_t channel = channel_size(s);
   auto run = [&](int64_t begin, int64_t end) {
-    Stencil<T> st;
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t n = i / s.points, p = i % s.points;
-      find_stencil<R>(st, static_cast<const T*>(s.grid) + i * s.dims, s);
+    Stencil<T> stencils[kPointBlock];
+    for (int64_t at = begin; at < end;) {
+      const int64_t n = at / s.points, p = at % s.points;
+      const int64_t count = std::min({kPointBlock, end - at, s.points - p});
+      for (int64_t i = 0; i < count; ++i)
+        find_stencil<R>(stencils[i], static_cast<const T*>(s.grid) + (at + i) * s.dims, s);
       const T* in = static_cast<const T*>(s.input) + n * s.c * channel;
       T* out = static_cast<T*>(s.out) + n * s.c * s.points + p;
-      for (int64_t c = 0; c < s.c; ++c, in += channel, out += s.points) {
-        T sum = st.zero;
-        for (int k = 0; k < st.count; ++k) sum += st.weight[k] * in[st.offset[k]];
-        *out = sum;
-      }
+      for (int64_t c = 0; c < s.c; ++c, in += channel, out += s.points)
+        for (int64_t i = 0; i < count; ++i) {
+          const Stencil<T>& st = stencils[i];
+          T sum = st.zero;
+          for (int k = 0; k < st.count; ++k) sum += st.weight[k] * in[st.offset[k]];
+          out[i] = sum;
+        }
+      at += count;
     }
   };
   const int64_t total = s.n * s.points, work = 16 * std::max<int64_t>(s.c, 4);
   if (total * work <= kSerialElements) return run(0, total);
   BlockingRegion region(true);
-  parallel_for(0, total, std::max<int64_t>(1, kSerialElements / work), run);
+  parallel_for(0, total, std::max(kPointBlock, kSerialElements / work), run);
 }
 
 template <class T, class R>
