@@ -333,6 +333,8 @@ std::tuple<Tensor, Tensor, Tensor> native_batch_norm(const Tensor& input, const 
   for (int i = 0; i < 4; ++i)
     if (parameters[i]->defined() && parameters[i]->numel() != c)
       fail(names[i], " should contain ", c, " elements not ", parameters[i]->numel());
+  check_channels("weight", weight, input, c);
+  check_channels("bias", bias, input, c);
   check_norm_dtypes("batch_norm", input, {&weight, &bias, &running_mean, &running_var});
   if (training && input.numel() == 0)
     fail("input tensor must have at least one element, but got input_sizes = ", input.sizes());
@@ -357,15 +359,16 @@ std::tuple<Tensor, Tensor, Tensor> native_batch_norm(const Tensor& input, const 
       auto update = [&](const Tensor& running, const Tensor& now) {
         if (!running.defined()) return;
         const Tensor old = to(running, d);
-        copy_(running, add(mul(old, 1 - momentum), mul(now, momentum)));
+        copy_(running, add(mul(old, 1 - momentum), mul(reshape(now, running.sizes()), momentum)));
       };
       update(running_mean, mean);
       update(running_var, mul(variance, count / (count - 1)));
       saved_mean = d == moments ? mean : to(mean, moments);
       saved_rstd = d == moments ? rstd : to(rstd, moments);
     } else {
-      mean = dense(running_mean, d);
-      rstd = rsqrt(add(dense(running_var, d), eps));
+      const DimVector vector{c};
+      mean = reshape(dense(running_mean, d), vector);
+      rstd = rsqrt(add(reshape(dense(running_var, d), vector), eps));
       saved_mean = empty(DimVector{0}, moments);
       saved_rstd = empty(DimVector{0}, moments);
     }
