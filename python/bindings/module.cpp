@@ -74,6 +74,8 @@ NB_MODULE(_C, m) {
     register_nn();
     register_special();
     register_sort();
+    register_normalization();
+    register_grid_sampler();
     register_methods();
     register_legacy();
     register_windows();

@@ -259,6 +259,8 @@ void register_buffer();  // called by bind_numpy
 void register_windows();
 void register_scan();
 void register_statistics();
+void register_normalization();
+void register_grid_sampler();
 
 PyObject* wrap_node(const Ref<Node>& node);
 

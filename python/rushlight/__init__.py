@@ -46,6 +46,8 @@ _LAZY_MODULES = (
     "linalg",
     "special",
     "signal",
+    "masked",
+    "array_api",
     "testing",
     "backends",
     "version",

@@ -8,11 +8,15 @@ import rushlight as rl
 from rushlight._C import _nn
 
 __all__ = [
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dropout",
+    "grid_sample",
+    "group_norm",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
@@ -201,3 +205,68 @@ def binary_cross_entropy_with_logits(
     if target.shape != input.shape:
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
     return rl.binary_cross_entropy_with_logits(input, target, weight, pos_weight, code)
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps: float = 1e-5):
+    """Slices over the last dims, which have `normalized_shape`, with mean 0 and variance 1; * weight + bias."""
+    return rl.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def _check_batch(size) -> None:
+    """One value per channel has no variance."""
+    count = 1
+    for n in (size[0], *size[2:]):
+        count *= n
+    if count == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+
+
+def group_norm(input, num_groups: int, weight=None, bias=None, eps: float = 1e-5):
+    """Groups of channels of input (N, C, *) with mean 0 and variance 1; * weight + bias of the channel."""
+    if input.dim() < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
+    if num_groups > 0:
+        _check_batch([input.size(0) * input.size(1) // num_groups, num_groups, *input.shape[2:]])
+    return rl.group_norm(input, num_groups, weight, bias, eps)
+
+
+def batch_norm(
+    input,
+    running_mean,
+    running_var,
+    weight=None,
+    bias=None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+):
+    """Channels of input (N, C, *) with mean 0 and variance 1; * weight + bias.
+
+    training: with the moments of the batch, which are mixed into the running ones by `momentum`.
+    """
+    if training:
+        _check_batch(input.size())
+    return rl.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, False)
+
+
+def grid_sample(input, grid, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None):
+    """Values of an image (N, C, H, W) or (N, C, D, H, W) at positions in [-1, 1], (N, ..., 2 or 3), x first."""
+    modes, paddings = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+    if mode not in modes:
+        raise ValueError(
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+        )
+    if padding_mode not in paddings:
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
+            f"'{padding_mode}'"
+        )
+    if align_corners is None:
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
+            "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for "
+            "details.",
+            stacklevel=2,
+        )
+        align_corners = False
+    return rl.grid_sampler(input, grid, modes.index(mode), paddings.index(padding_mode), align_corners)
