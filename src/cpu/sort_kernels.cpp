@@ -311,28 +311,42 @@ void sort_columns(Lanes* a, int64_t n) {
   }
 }
 
+// Words of rows [first, first + n) of eight lanes; whether a key among them loses something.
+template <class T>
+bool pack_lanes(int64_t* words, const char* in, int64_t stride, int64_t first, int64_t n, int32_t flip) {
+  using Q = KeyOf<T>;
+  constexpr int64_t kW = kSortLanes, kRows = 32;
+  T block[kRows * kW];
+  int32_t special = 0;
+  for (int64_t i = 0; i < n; i += kRows, words += kRows * kW) {
+    const int64_t m = n - i < kRows ? n - i : kRows;
+    const T* x = reinterpret_cast<const T*>(in + i * stride);
+    if (stride != kW * static_cast<int64_t>(sizeof(T))) {
+      for (int64_t j = 0; j < m; ++j) __builtin_memcpy(block + j * kW, in + (i + j) * stride, kW * sizeof(T));
+      x = block;
+    }
+    // One flat loop: its end is a multiple of the vectors' sizes.
+    for (int64_t e = 0; e < m * kW; ++e) {
+      const int64_t k = Q::key(x[e]) ^ flip;
+      words[e] = static_cast<int64_t>(static_cast<uint64_t>(k) << 32) | (first + i + (e >> 3));
+      special |= Q::is_special(x[e]);
+    }
+  }
+  return special != 0;
+}
+static_assert(kSortLanes == 8);
+
 template <class T>
 void sort_lanes(const SortLanes& b) {
   using Q = KeyOf<T>;
   constexpr int kW = kSortLanes;
   const int32_t flip = b.descending ? -1 : 0;
   int64_t* const words = b.scratch;
-  int32_t special[kW] = {};
-  for (int64_t i = 0; i < b.n; ++i) {
-    const T* x = reinterpret_cast<const T*>(b.in + i * b.in_stride);
-    int64_t* const w = words + i * kW;
-    for (int l = 0; l < kW; ++l) {
-      const int32_t k = Q::key(x[l]) ^ flip;
-      w[l] = static_cast<int64_t>(static_cast<uint64_t>(static_cast<int64_t>(k)) << 32) | i;
-      special[l] |= Q::is_special(x[l]);
-    }
-  }
+  const bool special = pack_lanes<T>(words, b.in, b.in_stride, 0, b.n, flip);
   const int64_t padded = (b.n + 15) / 16 * 16;
   for (int64_t i = b.n * kW; i < padded * kW; ++i) words[i] = INT64_MAX;
   sort_columns(reinterpret_cast<Lanes*>(words), padded);
-  int32_t any = 0;
-  for (int l = 0; l < kW; ++l) any |= special[l];
-  if (b.values && any) {
+  if (b.values && special) {
     for (int64_t i = 0; i < b.count; ++i)
       for (int l = 0; l < kW; ++l) {
         const int64_t at = words[i * kW + l] & 0xffffffff;
@@ -350,6 +364,31 @@ void sort_lanes(const SortLanes& b) {
       int64_t* const o = reinterpret_cast<int64_t*>(b.index + i * b.index_stride);
       for (int l = 0; l < kW; ++l) o[l] = words[i * kW + l] & 0xffffffff;
     }
+}
+
+// `best`: the 16 smallest words of every lane so far, ascending.
+template <class T>
+void least_lanes(int64_t* best, const char* in, int64_t stride, int64_t first, int64_t n, int64_t flip) {
+  alignas(64) int64_t words[16 * kSortLanes];
+  Lanes* const b = reinterpret_cast<Lanes*>(best);
+  for (int64_t i = 0; i < n; i += 16) {
+    const int64_t m = n - i < 16 ? n - i : 16;
+    pack_lanes<T>(words, in + i * stride, stride, first + i, m, static_cast<int32_t>(flip));
+    for (int64_t e = m * kSortLanes; e < 16 * kSortLanes; ++e) words[e] = INT64_MAX;
+    Lanes r[16];
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) r[j] = reinterpret_cast<const Lanes*>(words)[j];
+    run_network<0>(r);
+    // The smaller ones of two ascending sequences, one of them backwards, rise and fall.
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) {
+      Lanes other = b[15 - j];
+      exchange(r[j], other);
+    }
+    half_clean<8>(r);
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) b[j] = r[j];
+  }
 }
 
 // ---- keys
@@ -387,7 +426,10 @@ template <class T>
 void fill(SortTable& t, DType dtype) {
   SortKernel& k = t.kernel[static_cast<int>(dtype)];
   k.row = sort_row<T>;
-  if constexpr (sizeof(typename KeyOf<T>::Key) == 4) k.lanes = sort_lanes<T>;
+  if constexpr (sizeof(typename KeyOf<T>::Key) == 4) {
+    k.lanes = sort_lanes<T>;
+    k.least_lanes = least_lanes<T>;
+  }
   k.keys = keys<T>;
   k.find_below = find_below<T>;
 }
