@@ -1,11 +1,59 @@
 // Sorting rows by radix and eight rows at once by networks, compiled once per instruction set.
 #include "cpu/sort.h"
 #include "cpu/sort_keys.h"
+#include "cpu/sort_quick.h"
 
 namespace rushlight::cpu::RL_ISA {
 namespace {
 
 using Word = uint64_t;  // key above position
+
+// ---- networks on vectors: every lane for itself
+
+typedef int64_t Lanes __attribute__((vector_size(8 * kSortLanes)));
+
+RL_INLINE void exchange(Lanes& a, Lanes& b) {
+#if RL_AVX512
+  // (The forms without a mask make the compiler warn of their undefined operand.)
+  const __m512i x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
+  const Lanes low = reinterpret_cast<Lanes>(_mm512_mask_min_epi64(x, 0xff, x, y));
+  const Lanes high = reinterpret_cast<Lanes>(_mm512_mask_max_epi64(x, 0xff, x, y));
+#else
+  const auto less = a < b;
+  const Lanes low = less ? a : b, high = less ? b : a;
+#endif
+  a = low;
+  b = high;
+}
+
+// Batcher's odd-even merge sort of N.
+struct Network {
+  int count = 0;
+  uint8_t a[64] = {}, b[64] = {};
+};
+constexpr Network make_network(int n) {
+  Network net;
+  for (int p = 1; p < n; p *= 2)
+    for (int k = p; k >= 1; k /= 2)
+      for (int j = k % p; j + k < n; j += 2 * k)
+        for (int i = 0; i < k && i + j + k < n; ++i)
+          if ((i + j) / (2 * p) == (i + j + k) / (2 * p)) {
+            net.a[net.count] = static_cast<uint8_t>(i + j);
+            net.b[net.count++] = static_cast<uint8_t>(i + j + k);
+          }
+  return net;
+}
+template <int N>
+constexpr Network kNetwork = make_network(N);
+static_assert(kNetwork<16>.count == 63 && kNetwork<8>.count == 19);
+
+template <int N, int I = 0, class V>
+RL_INLINE void run_network(V* r) {
+  if constexpr (I < kNetwork<N>.count) {
+    exchange(r[kNetwork<N>.a[I]], r[kNetwork<N>.b[I]]);
+    run_network<N, I + 1>(r);
+  }
+}
 
 // ---- words of one row
 
@@ -71,6 +119,8 @@ Word* radix_sort(Word* a, Word* b, int64_t n, int shift) {
   return a;
 }
 
+RL_INLINE int width_of(uint64_t x) { return x ? 64 - __builtin_clzll(x) : 0; }
+
 // Sorts words whose keys have `bits` bits above bit 32. The result lies in the returned one of a, b.
 Word* sort_words(Word* a, Word* b, int64_t n, int bits) {
   if (n <= 24) {
@@ -78,6 +128,14 @@ Word* sort_words(Word* a, Word* b, int64_t n, int bits) {
     return a;
   }
   if (bits == 0) return a;
+#if RL_AVX512
+  // Where partitions are worth more than passes: measured.
+  if (n < 512 || (bits > 8 && n < 2048) || (bits > 22 && (n < 16384 || n > 400000))) {
+    const auto sort_8 = [](Words* r) __attribute__((always_inline)) { run_network<8>(r); };
+    const auto sort_16 = [](Words* r) __attribute__((always_inline)) { run_network<16>(r); };
+    if (quick_sort(a, n, b, 2 * width_of(static_cast<uint64_t>(n)), sort_8, sort_16)) return a;
+  }
+#endif
   if (n <= 128) return merge_sort(a, b, n);
   if (bits <= 8) return radix_sort<1, 8>(a, b, n, 32);
   if (bits <= 11 && n >= 2048) return radix_sort<1, 11>(a, b, n, 32);
@@ -86,8 +144,6 @@ Word* sort_words(Word* a, Word* b, int64_t n, int bits) {
   if (bits <= 22) return radix_sort<2, 11>(a, b, n, 32);
   return radix_sort<3, 11>(a, b, n, 32);
 }
-
-RL_INLINE int width_of(uint64_t x) { return x ? 64 - __builtin_clzll(x) : 0; }
 
 template <class T>
 RL_INLINE T load(const char* in, int64_t stride, int64_t i) {
@@ -198,55 +254,11 @@ void sort_row(const SortRow& r) {
 
 // ---- eight rows at once: every lane of a vector belongs to one row
 
-typedef int64_t Lanes __attribute__((vector_size(8 * kSortLanes)));
-
-RL_INLINE void exchange(Lanes& a, Lanes& b) {
-#if RL_AVX512
-  // (The forms without a mask make the compiler warn of their undefined operand.)
-  const __m512i x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
-  const Lanes low = reinterpret_cast<Lanes>(_mm512_mask_min_epi64(x, 0xff, x, y));
-  const Lanes high = reinterpret_cast<Lanes>(_mm512_mask_max_epi64(x, 0xff, x, y));
-#else
-  const auto less = a < b;
-  const Lanes low = less ? a : b, high = less ? b : a;
-#endif
-  a = low;
-  b = high;
-}
-
-// Batcher's odd-even merge sort of 16.
-struct Network {
-  int count = 0;
-  uint8_t a[64] = {}, b[64] = {};
-};
-constexpr Network make_network() {
-  Network net;
-  for (int p = 1; p < 16; p *= 2)
-    for (int k = p; k >= 1; k /= 2)
-      for (int j = k % p; j + k < 16; j += 2 * k)
-        for (int i = 0; i < k && i + j + k < 16; ++i)
-          if ((i + j) / (2 * p) == (i + j + k) / (2 * p)) {
-            net.a[net.count] = static_cast<uint8_t>(i + j);
-            net.b[net.count++] = static_cast<uint8_t>(i + j + k);
-          }
-  return net;
-}
-constexpr Network kNetwork = make_network();
-static_assert(kNetwork.count == 63);
-
-template <int I>
-RL_INLINE void run_network(Lanes* r) {
-  if constexpr (I < kNetwork.count) {
-    exchange(r[kNetwork.a[I]], r[kNetwork.b[I]]);
-    run_network<I + 1>(r);
-  }
-}
-
 RL_INLINE void sort_16(Lanes* at) {
   Lanes r[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) r[i] = at[i];
-  run_network<0>(r);
+  run_network<16>(r);
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) at[i] = r[i];
 }
@@ -378,7 +390,7 @@ void least_lanes(int64_t* best, const char* in, int64_t stride, int64_t first, i
     Lanes r[16];
 #pragma GCC unroll 16
     for (int j = 0; j < 16; ++j) r[j] = reinterpret_cast<const Lanes*>(words)[j];
-    run_network<0>(r);
+    run_network<16>(r);
     // The smaller ones of two ascending sequences, one of them backwards, rise and fall.
 #pragma GCC unroll 16
     for (int j = 0; j < 16; ++j) {
