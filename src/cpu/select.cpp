@@ -85,7 +85,7 @@ struct TopK {
       for (int64_t i = 0; i < n; i += kChunk) {
         const int64_t m = std::min(kChunk, n - i);
         if (even && stride == item)
-          elementwise().transpose[size_class(item)](block, item * kSortLanes, rows[0] + i * item, step, m, kSortLanes);
+          sorts().rows_to_lanes[size_class(item)](block, rows[0] + i * item, step, m);
         else
           for (int64_t l = 0; l < kSortLanes; ++l)
             for (int64_t j = 0; j < m; ++j)

@@ -55,6 +55,10 @@ struct SortKernel {
 
 struct SortTable {
   SortKernel kernel[kNumCastDTypes];
+  // By log2 of the element size: n contiguous elements of kSortLanes rows, `step` bytes apart, to and from a block in
+  // which the lanes of one element lie side by side.
+  void (*rows_to_lanes[4])(char* block, const char* rows, int64_t step, int64_t n) = {};
+  void (*lanes_to_rows[4])(char* rows, int64_t step, const char* block, int64_t n) = {};
 };
 const SortTable& sorts();
 

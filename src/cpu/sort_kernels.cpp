@@ -2,6 +2,7 @@
 #include "cpu/sort.h"
 #include "cpu/sort_keys.h"
 #include "cpu/sort_quick.h"
+#include "cpu/sort_transpose.h"
 
 namespace rushlight::cpu::RL_ISA {
 namespace {
@@ -449,6 +450,14 @@ void fill(SortTable& t, DType dtype) {
 }  // namespace
 
 void fill_sort(SortTable& t) {
+  t.rows_to_lanes[0] = rows_to_lanes<uint8_t>;
+  t.rows_to_lanes[1] = rows_to_lanes<uint16_t>;
+  t.rows_to_lanes[2] = rows_to_lanes<uint32_t>;
+  t.rows_to_lanes[3] = rows_to_lanes<uint64_t>;
+  t.lanes_to_rows[0] = lanes_to_rows<uint8_t>;
+  t.lanes_to_rows[1] = lanes_to_rows<uint16_t>;
+  t.lanes_to_rows[2] = lanes_to_rows<uint32_t>;
+  t.lanes_to_rows[3] = lanes_to_rows<uint64_t>;
   fill<uint8_t>(t, DType::Bool);
   fill<uint8_t>(t, DType::UInt8);
   fill<int8_t>(t, DType::Int8);

@@ -1,7 +1,7 @@
 // Quicksort of 64-bit words with 512-bit vectors: partitions by compressing stores, and networks for up to 128 words.
 #pragma once
 
-#include "cpu/vec.h"
+#include "cpu/sort_transpose.h"
 
 #if RL_AVX512
 
@@ -61,29 +61,6 @@ RL_INLINE void merge(Words* r) {
     r[i] = low[i];
     r[i + N / 2] = high[i];
   }
-}
-
-RL_INLINE void transpose_8(Words* r) {
-  Words t[8];
-#pragma GCC unroll 4
-  for (int i = 0; i < 8; i += 2) {
-    t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
-    t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
-  }
-#pragma GCC unroll 2
-  for (int i = 0; i < 8; i += 4)
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      r[i + j] = __builtin_shufflevector(t[i + j], t[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-      r[i + j + 2] = __builtin_shufflevector(t[i + j], t[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    t[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    t[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) r[i] = t[i];
 }
 
 // Sorts n <= 8 * K words, K = 8 or 16: columns, then the rows that they become, then merges.
