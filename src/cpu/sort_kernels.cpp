@@ -11,21 +11,31 @@ using Word = uint64_t;  // key above position
 
 // ---- networks on vectors: every lane for itself
 
+#if RL_AVX512
 typedef int64_t Lanes __attribute__((vector_size(8 * kSortLanes)));
 
 RL_INLINE void exchange(Lanes& a, Lanes& b) {
-#if RL_AVX512
   // (The forms without a mask make the compiler warn of their undefined operand.)
   const __m512i x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
-  const Lanes low = reinterpret_cast<Lanes>(_mm512_mask_min_epi64(x, 0xff, x, y));
-  const Lanes high = reinterpret_cast<Lanes>(_mm512_mask_max_epi64(x, 0xff, x, y));
-#else
-  const auto less = a < b;
-  const Lanes low = less ? a : b, high = less ? b : a;
-#endif
-  a = low;
-  b = high;
+  a = reinterpret_cast<Lanes>(_mm512_mask_min_epi64(x, 0xff, x, y));
+  b = reinterpret_cast<Lanes>(_mm512_mask_max_epi64(x, 0xff, x, y));
 }
+#else
+// Vectors of the native size: the compiler takes larger ones apart into numbers.
+struct alignas(64) Lanes {
+  static constexpr int kParts = 8 * kSortLanes / RL_VECTOR_BYTES;
+  typename NativeVec<int64_t>::type part[kParts];
+};
+
+RL_INLINE void exchange(Lanes& a, Lanes& b) {
+  for (int i = 0; i < Lanes::kParts; ++i) {
+    const auto x = a.part[i], y = b.part[i];
+    const auto less = x < y;
+    a.part[i] = less ? x : y;
+    b.part[i] = less ? y : x;
+  }
+}
+#endif
 
 // Batcher's odd-even merge sort of N.
 struct Network {
