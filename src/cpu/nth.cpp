@@ -1,6 +1,6 @@
 // One element of a row: the k-th, the median, the mode.
 #include <algorithm>
-#include <numeric>
+#include <memory>
 
 #include "core/thread_pool.h"
 #include "cpu/loop_plan.h"
@@ -12,6 +12,8 @@ namespace rushlight::cpu {
 namespace {
 
 constexpr int64_t kBlock = 512;
+// Rows up to this size are sorted faster than searched.
+constexpr int64_t kSortedRow = 8192;
 
 // The key that only NaN has; integers have none such.
 struct NanKey {
@@ -38,6 +40,16 @@ struct Row {
     }
   }
 };
+
+// The positions of the first `count` elements of a row in order. n < 2^32.
+std::vector<int64_t> order_of(const Row& row, int64_t count) {
+  const size_t n = static_cast<size_t>(row.n);
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  const std::unique_ptr<uint64_t[]> scratch(new uint64_t[2 * n]);
+  row.kernel.row(
+      {row.in, row.stride, nullptr, 0, reinterpret_cast<char*>(order.data()), 8, row.n, count, false, scratch.get()});
+  return order;
+}
 
 // Hoare's selection with a median of three as pivot: the k-th (from 0) of n elements comes to place k. Which of equal
 // elements that is depends on every step of it.
@@ -124,6 +136,8 @@ Element nth_of(const Row& row, Nth what, int64_t k, NanKey nan, std::vector<Elem
   if (what == Nth::Median && nans) return {nan.key, first_nan};
   if (what == Nth::Median) k = (n + 1) / 2;
   if (what == Nth::NanMedian) k = nans == n ? 1 : (n - nans + 1) / 2;
+  // (Of the result only the position counts.)
+  if (n > kShortRow && n <= kSortedRow) return {0, order_of(row, k).back()};
   if (n > kShortRow) return select_long(row, k - 1, room);
   if (room.size() < static_cast<size_t>(n)) room.resize(static_cast<size_t>(n));
   Element* const e = room.data();
@@ -192,10 +206,16 @@ void mode_along(const Tensor& in, int64_t dim, const Tensor& values, const Tenso
       for (int64_t j = 0; j < m; ++j) room[static_cast<size_t>(first + j)] = {keys[j], first + j};
       return true;
     });
-    if (n <= kShortRow)
+    if (n <= kShortRow) {
       std::sort(room.begin(), room.end(), [](const Element& a, const Element& b) { return a.key < b.key; });
-    else
+    } else if (n <= int64_t{UINT32_MAX}) {
+      std::vector<Element> sorted(static_cast<size_t>(n));
+      const std::vector<int64_t> order = order_of(row, n);
+      for (size_t i = 0; i < order.size(); ++i) sorted[i] = room[static_cast<size_t>(order[i])];
+      return longest_run(sorted.data(), n, nan);
+    } else {
       std::sort(room.begin(), room.end(), in_order);
+    }
     return longest_run(room.data(), n, nan);
   });
 }

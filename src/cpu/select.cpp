@@ -60,6 +60,51 @@ struct TopK {
     std::sort(e, e + k, in_order);
   }
 
+  static constexpr int64_t kLeast = 16;      // words that least_lanes keeps
+  static constexpr int64_t kLaneRow = 8192;  // longer rows have few candidates
+  bool by_lanes() const {
+    if (!kernel.least_lanes || k > kLeast || n > kLaneRow || n < 8 || walk.rows < 3) return false;
+    // Of short rows ties must be seen, up to the first element that stays out.
+    return n > kShortRow || (sorted && k < kLeast);
+  }
+
+  // Up to eight rows at once.
+  static constexpr int64_t kChunk = 128;
+  void lane_group(int64_t first, int64_t lanes, Element* e) const {
+    alignas(64) int64_t best[kLeast * kSortLanes];
+    alignas(64) char block[kChunk * kSortLanes * 4];
+    const char* rows[kSortLanes];
+    for (int64_t l = 0; l < kSortLanes; ++l) rows[l] = in + walk.offset(0, first + std::min(l, lanes - 1));
+    const int64_t step = rows[1] - rows[0], stride = walk.stride[0];
+    bool even = lanes == kSortLanes;
+    for (int64_t l = 1; l < kSortLanes; ++l) even &= rows[l] - rows[l - 1] == step;
+    std::fill(best, best + kLeast * kSortLanes, INT64_MAX);
+    if (even && step == item) {
+      kernel.least_lanes(best, rows[0], stride, 0, n, flip);
+    } else {
+      for (int64_t i = 0; i < n; i += kChunk) {
+        const int64_t m = std::min(kChunk, n - i);
+        if (even && stride == item)
+          sorts().rows_to_lanes[size_class(item)](block, rows[0] + i * item, step, m);
+        else
+          for (int64_t l = 0; l < kSortLanes; ++l)
+            for (int64_t j = 0; j < m; ++j)
+              std::memcpy(block + (j * kSortLanes + l) * item, rows[l] + (i + j) * stride, static_cast<size_t>(item));
+        kernel.least_lanes(best, block, item * kSortLanes, i, m, flip);
+      }
+    }
+    for (int64_t l = 0; l < lanes; ++l) {
+      bool ties = false;
+      for (int64_t j = 0; j < k; ++j) {
+        const int64_t word = best[j * kSortLanes + l];
+        ties |= j + 1 < std::min(n, kLeast) && word >> 32 == best[(j + 1) * kSortLanes + l] >> 32;
+        e[j] = {word >> 32, word & 0xffffffff};
+      }
+      if (ties && n <= kShortRow) short_row(rows[l], e);
+      store(first + l, rows[l], e);
+    }
+  }
+
   void store(int64_t r, const char* row, const Element* e) const {
     char* const v = values + walk.offset(1, r);
     char* const x = index + walk.offset(2, r);
@@ -72,6 +117,16 @@ struct TopK {
   void run() const {
     const int64_t room = n <= kShortRow ? n : k + std::max<int64_t>(k, 512) + 64;
     BlockingRegion region(walk.rows * n > kSerialElements);
+    if (by_lanes()) {
+      const int64_t groups = (walk.rows + kSortLanes - 1) / kSortLanes;
+      parallel_for(0, groups, std::max<int64_t>(1, kSerialElements / (n * kSortLanes)),
+                   [&](int64_t begin, int64_t end) {
+                     std::vector<Element> e(static_cast<size_t>(std::max(kLeast, std::min(n, kShortRow))));
+                     for (int64_t g = begin; g < end; ++g)
+                       lane_group(g * kSortLanes, std::min(kSortLanes, walk.rows - g * kSortLanes), e.data());
+                   });
+      return;
+    }
     parallel_for(0, walk.rows, std::max<int64_t>(1, kSerialElements / n), [&](int64_t begin, int64_t end) {
       std::vector<Element> e(static_cast<size_t>(room));
       for (int64_t r = begin; r < end; ++r) {

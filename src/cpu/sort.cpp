@@ -209,7 +209,7 @@ class Sorter {
     }
     if (at[kIn] == staged[kIn]) {
       if (g.even && g.lanes == kSortLanes && walk_.stride[kIn] == item_)
-        transpose(kIn, staged[kIn], stride[kIn], g.rows[kIn][0], g.lane_stride[kIn], n_, kSortLanes);
+        sorts().rows_to_lanes[size_class(item_)](staged[kIn], g.rows[kIn][0], g.lane_stride[kIn], n_);
       else
         with_size(item_, [&](auto x) {
           gather_lanes<decltype(x)>(staged[kIn], g.rows[kIn], walk_.stride[kIn], n_, kSortLanes);
@@ -225,7 +225,7 @@ class Sorter {
     for (int t = kValues; t <= kIndex; ++t) {
       if (!base_[t] || at[t] != staged[t]) continue;
       if (g.even && g.lanes == kSortLanes && walk_.stride[t] == items_[t])
-        transpose(t, g.rows[t][0], g.lane_stride[t], staged[t], stride[t], kSortLanes, count_);
+        sorts().lanes_to_rows[size_class(items_[t])](g.rows[t][0], g.lane_stride[t], staged[t], count_);
       else
         with_size(items_[t],
                   [&](auto x) { scatter_lanes<decltype(x)>(g.rows[t], walk_.stride[t], staged[t], count_, g.lanes); });

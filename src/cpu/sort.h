@@ -43,6 +43,10 @@ inline constexpr int64_t sort_lane_words(int64_t n) { return (n + 15) / 16 * 16 
 struct SortKernel {
   void (*row)(const SortRow&) = nullptr;
   void (*lanes)(const SortLanes&) = nullptr;  // null where keys have 64 bits
+  // Takes n rows of kSortLanes lanes, the first one in position `first`, into the 16 smallest words (the key in the
+  // upper 32 bits, the position in the lower ones) of every lane: best[i * kSortLanes + lane] ascends with i, INT64_MAX
+  // where there is none. Null where keys have 64 bits.
+  void (*least_lanes)(int64_t* best, const char* in, int64_t stride, int64_t first, int64_t n, int64_t flip) = nullptr;
   // The order-preserving key of one element; keys[i] = key(in[i * stride]), bitwise complement where flip is -1.
   void (*keys)(int64_t* keys, const char* in, int64_t stride, int64_t n, int64_t flip) = nullptr;
   // The first multiple of 64, from `from` on, with a key below `limit` among the next 64 elements; n if there is none.
@@ -51,6 +55,10 @@ struct SortKernel {
 
 struct SortTable {
   SortKernel kernel[kNumCastDTypes];
+  // By log2 of the element size: n contiguous elements of kSortLanes rows, `step` bytes apart, to and from a block in
+  // which the lanes of one element lie side by side.
+  void (*rows_to_lanes[4])(char* block, const char* rows, int64_t step, int64_t n) = {};
+  void (*lanes_to_rows[4])(char* rows, int64_t step, const char* block, int64_t n) = {};
 };
 const SortTable& sorts();
 

@@ -1,11 +1,70 @@
 // Sorting rows by radix and eight rows at once by networks, compiled once per instruction set.
 #include "cpu/sort.h"
 #include "cpu/sort_keys.h"
+#include "cpu/sort_quick.h"
+#include "cpu/sort_transpose.h"
 
 namespace rushlight::cpu::RL_ISA {
 namespace {
 
 using Word = uint64_t;  // key above position
+
+// ---- networks on vectors: every lane for itself
+
+#if RL_AVX512
+typedef int64_t Lanes __attribute__((vector_size(8 * kSortLanes)));
+
+RL_INLINE void exchange(Lanes& a, Lanes& b) {
+  // (The forms without a mask make the compiler warn of their undefined operand.)
+  const __m512i x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
+  a = reinterpret_cast<Lanes>(_mm512_mask_min_epi64(x, 0xff, x, y));
+  b = reinterpret_cast<Lanes>(_mm512_mask_max_epi64(x, 0xff, x, y));
+}
+#else
+// Vectors of the native size: the compiler takes larger ones apart into numbers.
+struct alignas(64) Lanes {
+  static constexpr int kParts = 8 * kSortLanes / RL_VECTOR_BYTES;
+  typename NativeVec<int64_t>::type part[kParts];
+};
+
+RL_INLINE void exchange(Lanes& a, Lanes& b) {
+  for (int i = 0; i < Lanes::kParts; ++i) {
+    const auto x = a.part[i], y = b.part[i];
+    const auto less = x < y;
+    a.part[i] = less ? x : y;
+    b.part[i] = less ? y : x;
+  }
+}
+#endif
+
+// Batcher's odd-even merge sort of N.
+struct Network {
+  int count = 0;
+  uint8_t a[64] = {}, b[64] = {};
+};
+constexpr Network make_network(int n) {
+  Network net;
+  for (int p = 1; p < n; p *= 2)
+    for (int k = p; k >= 1; k /= 2)
+      for (int j = k % p; j + k < n; j += 2 * k)
+        for (int i = 0; i < k && i + j + k < n; ++i)
+          if ((i + j) / (2 * p) == (i + j + k) / (2 * p)) {
+            net.a[net.count] = static_cast<uint8_t>(i + j);
+            net.b[net.count++] = static_cast<uint8_t>(i + j + k);
+          }
+  return net;
+}
+template <int N>
+constexpr Network kNetwork = make_network(N);
+static_assert(kNetwork<16>.count == 63 && kNetwork<8>.count == 19);
+
+template <int N, int I = 0, class V>
+RL_INLINE void run_network(V* r) {
+  if constexpr (I < kNetwork<N>.count) {
+    exchange(r[kNetwork<N>.a[I]], r[kNetwork<N>.b[I]]);
+    run_network<N, I + 1>(r);
+  }
+}
 
 // ---- words of one row
 
@@ -71,6 +130,8 @@ Word* radix_sort(Word* a, Word* b, int64_t n, int shift) {
   return a;
 }
 
+RL_INLINE int width_of(uint64_t x) { return x ? 64 - __builtin_clzll(x) : 0; }
+
 // Sorts words whose keys have `bits` bits above bit 32. The result lies in the returned one of a, b.
 Word* sort_words(Word* a, Word* b, int64_t n, int bits) {
   if (n <= 24) {
@@ -78,6 +139,14 @@ Word* sort_words(Word* a, Word* b, int64_t n, int bits) {
     return a;
   }
   if (bits == 0) return a;
+#if RL_AVX512
+  // Where partitions are worth more than passes: measured.
+  if (n < 512 || (bits > 8 && n < 2048) || (bits > 22 && (n < 16384 || n > 400000))) {
+    const auto sort_8 = [](Words* r) __attribute__((always_inline)) { run_network<8>(r); };
+    const auto sort_16 = [](Words* r) __attribute__((always_inline)) { run_network<16>(r); };
+    if (quick_sort(a, n, b, 2 * width_of(static_cast<uint64_t>(n)), sort_8, sort_16)) return a;
+  }
+#endif
   if (n <= 128) return merge_sort(a, b, n);
   if (bits <= 8) return radix_sort<1, 8>(a, b, n, 32);
   if (bits <= 11 && n >= 2048) return radix_sort<1, 11>(a, b, n, 32);
@@ -86,8 +155,6 @@ Word* sort_words(Word* a, Word* b, int64_t n, int bits) {
   if (bits <= 22) return radix_sort<2, 11>(a, b, n, 32);
   return radix_sort<3, 11>(a, b, n, 32);
 }
-
-RL_INLINE int width_of(uint64_t x) { return x ? 64 - __builtin_clzll(x) : 0; }
 
 template <class T>
 RL_INLINE T load(const char* in, int64_t stride, int64_t i) {
@@ -198,55 +265,11 @@ void sort_row(const SortRow& r) {
 
 // ---- eight rows at once: every lane of a vector belongs to one row
 
-typedef int64_t Lanes __attribute__((vector_size(8 * kSortLanes)));
-
-RL_INLINE void exchange(Lanes& a, Lanes& b) {
-#if RL_AVX512
-  // (The forms without a mask make the compiler warn of their undefined operand.)
-  const __m512i x = reinterpret_cast<__m512i>(a), y = reinterpret_cast<__m512i>(b);
-  const Lanes low = reinterpret_cast<Lanes>(_mm512_mask_min_epi64(x, 0xff, x, y));
-  const Lanes high = reinterpret_cast<Lanes>(_mm512_mask_max_epi64(x, 0xff, x, y));
-#else
-  const auto less = a < b;
-  const Lanes low = less ? a : b, high = less ? b : a;
-#endif
-  a = low;
-  b = high;
-}
-
-// Batcher's odd-even merge sort of 16.
-struct Network {
-  int count = 0;
-  uint8_t a[64] = {}, b[64] = {};
-};
-constexpr Network make_network() {
-  Network net;
-  for (int p = 1; p < 16; p *= 2)
-    for (int k = p; k >= 1; k /= 2)
-      for (int j = k % p; j + k < 16; j += 2 * k)
-        for (int i = 0; i < k && i + j + k < 16; ++i)
-          if ((i + j) / (2 * p) == (i + j + k) / (2 * p)) {
-            net.a[net.count] = static_cast<uint8_t>(i + j);
-            net.b[net.count++] = static_cast<uint8_t>(i + j + k);
-          }
-  return net;
-}
-constexpr Network kNetwork = make_network();
-static_assert(kNetwork.count == 63);
-
-template <int I>
-RL_INLINE void run_network(Lanes* r) {
-  if constexpr (I < kNetwork.count) {
-    exchange(r[kNetwork.a[I]], r[kNetwork.b[I]]);
-    run_network<I + 1>(r);
-  }
-}
-
 RL_INLINE void sort_16(Lanes* at) {
   Lanes r[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) r[i] = at[i];
-  run_network<0>(r);
+  run_network<16>(r);
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) at[i] = r[i];
 }
@@ -311,28 +334,42 @@ void sort_columns(Lanes* a, int64_t n) {
   }
 }
 
+// Words of rows [first, first + n) of eight lanes; whether a key among them loses something.
+template <class T>
+bool pack_lanes(int64_t* words, const char* in, int64_t stride, int64_t first, int64_t n, int32_t flip) {
+  using Q = KeyOf<T>;
+  constexpr int64_t kW = kSortLanes, kRows = 32;
+  T block[kRows * kW];
+  int32_t special = 0;
+  for (int64_t i = 0; i < n; i += kRows, words += kRows * kW) {
+    const int64_t m = n - i < kRows ? n - i : kRows;
+    const T* x = reinterpret_cast<const T*>(in + i * stride);
+    if (stride != kW * static_cast<int64_t>(sizeof(T))) {
+      for (int64_t j = 0; j < m; ++j) __builtin_memcpy(block + j * kW, in + (i + j) * stride, kW * sizeof(T));
+      x = block;
+    }
+    // One flat loop: its end is a multiple of the vectors' sizes.
+    for (int64_t e = 0; e < m * kW; ++e) {
+      const int64_t k = Q::key(x[e]) ^ flip;
+      words[e] = static_cast<int64_t>(static_cast<uint64_t>(k) << 32) | (first + i + (e >> 3));
+      special |= Q::is_special(x[e]);
+    }
+  }
+  return special != 0;
+}
+static_assert(kSortLanes == 8);
+
 template <class T>
 void sort_lanes(const SortLanes& b) {
   using Q = KeyOf<T>;
   constexpr int kW = kSortLanes;
   const int32_t flip = b.descending ? -1 : 0;
   int64_t* const words = b.scratch;
-  int32_t special[kW] = {};
-  for (int64_t i = 0; i < b.n; ++i) {
-    const T* x = reinterpret_cast<const T*>(b.in + i * b.in_stride);
-    int64_t* const w = words + i * kW;
-    for (int l = 0; l < kW; ++l) {
-      const int32_t k = Q::key(x[l]) ^ flip;
-      w[l] = static_cast<int64_t>(static_cast<uint64_t>(static_cast<int64_t>(k)) << 32) | i;
-      special[l] |= Q::is_special(x[l]);
-    }
-  }
+  const bool special = pack_lanes<T>(words, b.in, b.in_stride, 0, b.n, flip);
   const int64_t padded = (b.n + 15) / 16 * 16;
   for (int64_t i = b.n * kW; i < padded * kW; ++i) words[i] = INT64_MAX;
   sort_columns(reinterpret_cast<Lanes*>(words), padded);
-  int32_t any = 0;
-  for (int l = 0; l < kW; ++l) any |= special[l];
-  if (b.values && any) {
+  if (b.values && special) {
     for (int64_t i = 0; i < b.count; ++i)
       for (int l = 0; l < kW; ++l) {
         const int64_t at = words[i * kW + l] & 0xffffffff;
@@ -350,6 +387,31 @@ void sort_lanes(const SortLanes& b) {
       int64_t* const o = reinterpret_cast<int64_t*>(b.index + i * b.index_stride);
       for (int l = 0; l < kW; ++l) o[l] = words[i * kW + l] & 0xffffffff;
     }
+}
+
+// `best`: the 16 smallest words of every lane so far, ascending.
+template <class T>
+void least_lanes(int64_t* best, const char* in, int64_t stride, int64_t first, int64_t n, int64_t flip) {
+  alignas(64) int64_t words[16 * kSortLanes];
+  Lanes* const b = reinterpret_cast<Lanes*>(best);
+  for (int64_t i = 0; i < n; i += 16) {
+    const int64_t m = n - i < 16 ? n - i : 16;
+    pack_lanes<T>(words, in + i * stride, stride, first + i, m, static_cast<int32_t>(flip));
+    for (int64_t e = m * kSortLanes; e < 16 * kSortLanes; ++e) words[e] = INT64_MAX;
+    Lanes r[16];
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) r[j] = reinterpret_cast<const Lanes*>(words)[j];
+    run_network<16>(r);
+    // The smaller ones of two ascending sequences, one of them backwards, rise and fall.
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) {
+      Lanes other = b[15 - j];
+      exchange(r[j], other);
+    }
+    half_clean<8>(r);
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) b[j] = r[j];
+  }
 }
 
 // ---- keys
@@ -387,7 +449,10 @@ template <class T>
 void fill(SortTable& t, DType dtype) {
   SortKernel& k = t.kernel[static_cast<int>(dtype)];
   k.row = sort_row<T>;
-  if constexpr (sizeof(typename KeyOf<T>::Key) == 4) k.lanes = sort_lanes<T>;
+  if constexpr (sizeof(typename KeyOf<T>::Key) == 4) {
+    k.lanes = sort_lanes<T>;
+    k.least_lanes = least_lanes<T>;
+  }
   k.keys = keys<T>;
   k.find_below = find_below<T>;
 }
@@ -395,6 +460,14 @@ void fill(SortTable& t, DType dtype) {
 }  // namespace
 
 void fill_sort(SortTable& t) {
+  t.rows_to_lanes[0] = rows_to_lanes<uint8_t>;
+  t.rows_to_lanes[1] = rows_to_lanes<uint16_t>;
+  t.rows_to_lanes[2] = rows_to_lanes<uint32_t>;
+  t.rows_to_lanes[3] = rows_to_lanes<uint64_t>;
+  t.lanes_to_rows[0] = lanes_to_rows<uint8_t>;
+  t.lanes_to_rows[1] = lanes_to_rows<uint16_t>;
+  t.lanes_to_rows[2] = lanes_to_rows<uint32_t>;
+  t.lanes_to_rows[3] = lanes_to_rows<uint64_t>;
   fill<uint8_t>(t, DType::Bool);
   fill<uint8_t>(t, DType::UInt8);
   fill<int8_t>(t, DType::Int8);

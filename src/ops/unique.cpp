@@ -116,10 +116,11 @@ Unique along_dim(const char* name, bool sorted, const Tensor& self, int64_t dim,
   check_cpu(name, self);
   if (self.dim() == 0) fail<IndexError>("Dimension specified as ", dim, " but tensor has no dimensions");
   const int64_t d = wrap_dim(dim, self.dim());
-  if (self.numel() == 0)
-    for (int64_t i = 0; i < self.dim(); ++i)
-      if (i != d && self.sizes()[i] == 0)
-        fail("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied");
+  const int64_t empty_dims = std::count(self.sizes().begin(), self.sizes().end(), int64_t{0});
+  if (self.size(d) == 0 && empty_dims > 1)
+    fail("Number of zero sized dimensions is more than one, so unique cannot be applied ");
+  if (self.size(d) != 0 && empty_dims)
+    fail("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied");
   if (!cpu::has_order(self.dtype())) fail_unsupported(name, self.dtype());
   const Keys keys(self.dtype());
   Unique out;
