@@ -125,11 +125,18 @@ auto with_integers(DType dtype, const void* values, F f) {
   }
 }
 
+// Always so, unless another thread changes the values meanwhile.
+template <class T>
+bool in_table(T value, int64_t size) {
+  return static_cast<uint64_t>(static_cast<int64_t>(value)) < static_cast<uint64_t>(size);
+}
+
 template <class W>
-void sum_by_value(DType dtype, const void* values, const W* weights, int64_t n, W* sums) {
+void sum_by_value(DType dtype, const void* values, const W* weights, int64_t n, W* sums, int64_t size) {
   BlockingRegion region(n > kSerialElements);
   with_integers(dtype, values, [&](const auto* v) {
-    for (int64_t i = 0; i < n; ++i) sums[static_cast<int64_t>(v[i])] += weights[i];
+    for (int64_t i = 0; i < n; ++i)
+      if (in_table(v[i], size)) sums[static_cast<int64_t>(v[i])] += weights[i];
   });
 }
 
@@ -160,16 +167,17 @@ IntRange int_range(DType dtype, const void* values, int64_t n) {
 void count_values(DType dtype, const void* values, int64_t n, int64_t* counts, int64_t size) {
   with_integers(dtype, values, [&](const auto* v) {
     in_pieces(n, counts, size, [&](int64_t begin, int64_t end, int64_t* table) {
-      for (int64_t i = begin; i < end; ++i) ++table[static_cast<int64_t>(v[i])];
+      for (int64_t i = begin; i < end; ++i)
+        if (in_table(v[i], size)) ++table[static_cast<int64_t>(v[i])];
     });
   });
 }
 
-void sum_values(DType dtype, const void* values, const float* weights, int64_t n, float* sums) {
-  sum_by_value(dtype, values, weights, n, sums);
+void sum_values(DType dtype, const void* values, const float* weights, int64_t n, float* sums, int64_t size) {
+  sum_by_value(dtype, values, weights, n, sums, size);
 }
-void sum_values(DType dtype, const void* values, const double* weights, int64_t n, double* sums) {
-  sum_by_value(dtype, values, weights, n, sums);
+void sum_values(DType dtype, const void* values, const double* weights, int64_t n, double* sums, int64_t size) {
+  sum_by_value(dtype, values, weights, n, sums, size);
 }
 
 }  // namespace rushlight::cpu
