@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/thread_pool.h"
+#include "cpu/clones.h"
 #include "cpu/loop_plan.h"
 #include "rushlight/error.h"
 
@@ -15,46 +16,101 @@ namespace {
 // Elements per partial result; its table should not be larger than what is counted into it.
 constexpr int64_t kChunk = 1 << 17;
 
+// Points whose bins are found together.
+constexpr int64_t kBlock = 512;
+
+// The computed bins of x[0], x[stride], ... in even bins; -1 outside and for NaN. Vectorises.
+template <class T>
+[[gnu::always_inline]] inline void compute_bins(const T* x, int64_t stride, int64_t n, T low, T high, int32_t bins,
+                                                int32_t* at) {
+  const T count = static_cast<T>(bins), width = high - low;
+  auto bin = [=](T v) __attribute__((always_inline)) {
+    T q = (v - low) * count / width;
+    q = q < count ? q : count - 1;
+    q = q > 0 ? q : 0;
+    return v >= low && v <= high ? static_cast<int32_t>(q) : -1;
+  };
+  if (stride == 1)
+    for (int64_t i = 0; i < n; ++i) at[i] = bin(x[i]);
+  else
+    for (int64_t i = 0; i < n; ++i) at[i] = bin(x[i * stride]);
+}
+RUSHLIGHT_CLONES void even_bins(const float* x, int64_t stride, int64_t n, float low, float high, int32_t bins,
+                                int32_t* at) {
+  compute_bins(x, stride, n, low, high, bins, at);
+}
+RUSHLIGHT_CLONES void even_bins(const double* x, int64_t stride, int64_t n, double low, double high, int32_t bins,
+                                int32_t* at) {
+  compute_bins(x, stride, n, low, high, bins, at);
+}
+
 template <class T>
 struct Bins {
   const T* edges;
-  int64_t bins;
+  int32_t bins;
   bool even, exact;
   DType rounding;
   T low, high;
 
   Bins(const Axis& axis, bool exact)
       : edges(static_cast<const T*>(axis.edges)),
-        bins(axis.bins),
+        bins(static_cast<int32_t>(axis.bins)),
         even(axis.even),
         exact(exact),
         rounding(axis.rounding),
         low(edges[0]),
-        high(edges[bins]) {}
+        high(edges[axis.bins]) {}
 
-  T rounded(T v) const {
-    if (rounding == DType::Float16) return static_cast<T>(static_cast<float>(float16(static_cast<float>(v))));
-    if (rounding == DType::BFloat16) return static_cast<T>(static_cast<float>(bfloat16(static_cast<float>(v))));
-    return v;
+  // at[i]: the bin of x[i * stride], -1 outside and for NaN. The last edge belongs to the last bin.
+  void find(const T* x, int64_t stride, int64_t n, int32_t* at) const {
+    if (!even) return search(x, stride, n, at);
+    if (rounding == DType::Float16)
+      half_bins<float16>(x, stride, n, at);
+    else if (rounding == DType::BFloat16)
+      half_bins<bfloat16>(x, stride, n, at);
+    else
+      even_bins(x, stride, n, low, high, bins, at);
+    if (!exact) return;
+    // Rounding errors lead to a neighbour at most.
+    for (int64_t i = 0; i < n; ++i) {
+      int32_t b = at[i];
+      if (b < 0) continue;
+      const T v = x[i * stride];
+      b -= b > 0 && v < edges[b];
+      b += b + 1 < bins && v >= edges[b + 1];
+      at[i] = b;
+    }
   }
 
-  // -1 outside
-  int64_t of(T x) const {
-    if (!(x >= low && x <= high)) return -1;
-    int64_t at;
-    if (even) {
-      const T q = rounded(rounded(rounded(x - low) * rounded(static_cast<T>(bins))) / rounded(high - low));
-      at = q >= 0 && q < static_cast<T>(bins) ? static_cast<int64_t>(q) : q > 0 ? bins : 0;
-      if (exact) {
-        const T* const first = edges + std::max<int64_t>(0, at - 1);
-        const T* const last = edges + std::min<int64_t>(at + 2, bins + 1);
-        at = std::upper_bound(first, last, x) - edges - 1;
-      }
-    } else {
-      at = std::upper_bound(edges, edges + bins + 1, x) - edges - 1;
+ private:
+  template <class H>
+  static T rounded(T v) {
+    return static_cast<T>(static_cast<float>(H(static_cast<float>(v))));
+  }
+  // Every step rounds as the tensors of half precision do.
+  template <class H>
+  void half_bins(const T* x, int64_t stride, int64_t n, int32_t* at) const {
+    const T count = rounded<H>(static_cast<T>(bins)), width = rounded<H>(high - low);
+    for (int64_t i = 0; i < n; ++i) {
+      const T v = x[i * stride], q = rounded<H>(rounded<H>(rounded<H>(v - low) * count) / width);
+      at[i] = !(v >= low && v <= high)    ? -1
+              : q >= static_cast<T>(bins) ? bins - 1
+              : q > 0                     ? static_cast<int32_t>(q)
+                                          : 0;
     }
-    // The last edge belongs to the last bin.
-    return std::clamp<int64_t>(at, 0, bins - 1);
+  }
+  // The last edge that is not above x, by halving; several points at a time hide each other's latency.
+  void search(const T* x, int64_t stride, int64_t n, int32_t* at) const {
+    constexpr int64_t kWidth = 8;
+    for (int64_t i = 0; i < n; i += kWidth) {
+      const int64_t m = std::min(kWidth, n - i);
+      T v[kWidth] = {};
+      int32_t place[kWidth] = {};
+      for (int64_t k = 0; k < m; ++k) v[k] = x[(i + k) * stride];
+      for (int32_t left = bins + 1; left > 1; left -= left / 2)
+        for (int64_t k = 0; k < kWidth; ++k) place[k] += edges[place[k] + left / 2] <= v[k] ? left / 2 : 0;
+      for (int64_t k = 0; k < m; ++k) at[i + k] = v[k] >= low && v[k] <= high ? std::min(place[k], bins - 1) : -1;
+    }
   }
 };
 
@@ -62,21 +118,20 @@ template <class T, class Sum>
 void add_points(const T* points, const T* weights, int64_t begin, int64_t end, const std::vector<Bins<T>>& axes,
                 Sum* hist) {
   const int64_t dims = static_cast<int64_t>(axes.size());
-  if (dims == 1) {
-    const Bins<T> axis = axes[0];
-    for (int64_t i = begin; i < end; ++i)
-      if (const int64_t at = axis.of(points[i]); at >= 0) hist[at] += weights ? static_cast<Sum>(weights[i]) : Sum(1);
-    return;
-  }
-  for (int64_t i = begin; i < end; ++i) {
-    int64_t place = 0;
-    bool inside = true;
-    for (int64_t d = 0; d < dims && inside; ++d) {
-      const int64_t at = axes[static_cast<size_t>(d)].of(points[i * dims + d]);
-      inside = at >= 0;
-      place = place * axes[static_cast<size_t>(d)].bins + at;
+  int32_t at[kBlock];
+  int64_t place[kBlock];
+  for (int64_t i = begin; i < end; i += kBlock) {
+    const int64_t m = std::min(kBlock, end - i);
+    for (int64_t d = 0; d < dims; ++d) {
+      const Bins<T>& axis = axes[static_cast<size_t>(d)];
+      axis.find(points + i * dims + d, dims, m, at);
+      for (int64_t j = 0; j < m; ++j) {
+        const int64_t outer = d ? place[j] : 0;
+        place[j] = outer < 0 || at[j] < 0 ? -1 : outer * axis.bins + at[j];
+      }
     }
-    if (inside) hist[place] += weights ? static_cast<Sum>(weights[i]) : Sum(1);
+    for (int64_t j = 0; j < m; ++j)
+      if (place[j] >= 0) hist[place[j]] += weights ? static_cast<Sum>(weights[i + j]) : Sum(1);
   }
 }
 

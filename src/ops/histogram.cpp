@@ -11,6 +11,7 @@ namespace {
 
 void check_bins(int64_t bins, int64_t dim) {
   if (bins <= 0) fail("torch.histogram(): bins must be > 0, but got ", bins, " for dimension ", dim);
+  if (bins >= INT32_MAX) fail("torch.histogram(): ", bins, " bins for dimension ", dim, " are too many");
 }
 
 struct Range {
