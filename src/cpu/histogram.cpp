@@ -44,6 +44,35 @@ RUSHLIGHT_CLONES void even_bins(const double* x, int64_t stride, int64_t n, doub
   compute_bins(x, stride, n, low, high, bins, at);
 }
 
+// The last edge that is not above x, by halving; many points at a time hide each other's latency.
+template <class T>
+[[gnu::always_inline]] inline void halve_bins(const T* x, int64_t stride, int64_t n, const T* edges, int32_t bins,
+                                              int32_t* at) {
+  constexpr int64_t kWidth = 32;
+  const T low = edges[0], high = edges[bins];
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t m = n - i < kWidth ? n - i : kWidth;
+    T v[kWidth] = {};
+    int32_t place[kWidth] = {};
+    for (int64_t k = 0; k < m; ++k) v[k] = x[(i + k) * stride];
+    for (int32_t left = bins + 1; left > 1; left -= left / 2) {
+      const int32_t half = left / 2;
+      for (int64_t k = 0; k < kWidth; ++k) place[k] += edges[place[k] + half] <= v[k] ? half : 0;
+    }
+    for (int64_t k = 0; k < kWidth; ++k)
+      place[k] = v[k] >= low && v[k] <= high ? (place[k] < bins ? place[k] : bins - 1) : -1;
+    for (int64_t k = 0; k < m; ++k) at[i + k] = place[k];
+  }
+}
+RUSHLIGHT_CLONES void search_bins(const float* x, int64_t stride, int64_t n, const float* edges, int32_t bins,
+                                  int32_t* at) {
+  halve_bins(x, stride, n, edges, bins, at);
+}
+RUSHLIGHT_CLONES void search_bins(const double* x, int64_t stride, int64_t n, const double* edges, int32_t bins,
+                                  int32_t* at) {
+  halve_bins(x, stride, n, edges, bins, at);
+}
+
 template <class T>
 struct Bins {
   const T* edges;
@@ -63,7 +92,7 @@ struct Bins {
 
   // at[i]: the bin of x[i * stride], -1 outside and for NaN. The last edge belongs to the last bin.
   void find(const T* x, int64_t stride, int64_t n, int32_t* at) const {
-    if (!even) return search(x, stride, n, at);
+    if (!even) return search_bins(x, stride, n, edges, bins, at);
     if (rounding == DType::Float16)
       half_bins<float16>(x, stride, n, at);
     else if (rounding == DType::BFloat16)
@@ -99,25 +128,18 @@ struct Bins {
                                           : 0;
     }
   }
-  // The last edge that is not above x, by halving; several points at a time hide each other's latency.
-  void search(const T* x, int64_t stride, int64_t n, int32_t* at) const {
-    constexpr int64_t kWidth = 8;
-    for (int64_t i = 0; i < n; i += kWidth) {
-      const int64_t m = std::min(kWidth, n - i);
-      T v[kWidth] = {};
-      int32_t place[kWidth] = {};
-      for (int64_t k = 0; k < m; ++k) v[k] = x[(i + k) * stride];
-      for (int32_t left = bins + 1; left > 1; left -= left / 2)
-        for (int64_t k = 0; k < kWidth; ++k) place[k] += edges[place[k] + left / 2] <= v[k] ? left / 2 : 0;
-      for (int64_t k = 0; k < m; ++k) at[i + k] = v[k] >= low && v[k] <= high ? std::min(place[k], bins - 1) : -1;
-    }
-  }
 };
 
-template <class T, class Sum>
+// Counts go to several tables in turn, so that equal bins in a row do not wait for each other.
+constexpr int64_t kTables = 4;
+constexpr int64_t kSmallTable = 4096;
+
+template <class T>
 void add_points(const T* points, const T* weights, int64_t begin, int64_t end, const std::vector<Bins<T>>& axes,
-                Sum* hist) {
+                double* hist, int64_t size) {
   const int64_t dims = static_cast<int64_t>(axes.size());
+  const bool count = !weights && size <= kSmallTable;
+  std::vector<int64_t> tables(static_cast<size_t>(count ? kTables * (size + 1) : 0));
   int32_t at[kBlock];
   int64_t place[kBlock];
   for (int64_t i = begin; i < end; i += kBlock) {
@@ -130,8 +152,19 @@ void add_points(const T* points, const T* weights, int64_t begin, int64_t end, c
         place[j] = outer < 0 || at[j] < 0 ? -1 : outer * axis.bins + at[j];
       }
     }
+    if (count) {
+      // Place 0 collects the points outside.
+      for (int64_t j = 0; j < m; ++j) ++tables[static_cast<size_t>((j % kTables) * (size + 1) + place[j] + 1)];
+      continue;
+    }
     for (int64_t j = 0; j < m; ++j)
-      if (place[j] >= 0) hist[place[j]] += weights ? static_cast<Sum>(weights[i + j]) : Sum(1);
+      if (place[j] >= 0) hist[place[j]] += weights ? static_cast<double>(weights[i + j]) : 1.0;
+  }
+  if (!count) return;
+  for (int64_t b = 0; b < size; ++b) {
+    int64_t sum = 0;
+    for (int64_t k = 0; k < kTables; ++k) sum += tables[static_cast<size_t>(k * (size + 1) + b + 1)];
+    hist[b] += static_cast<double>(sum);
   }
 }
 
@@ -164,8 +197,9 @@ void histogram_of(const T* points, const T* weights, int64_t rows, int64_t dims,
                   double* hist, int64_t size) {
   std::vector<Bins<T>> bins;
   for (int64_t d = 0; d < dims; ++d) bins.emplace_back(axes[d], exact);
-  in_pieces(rows, hist, size,
-            [&](int64_t begin, int64_t end, double* table) { add_points(points, weights, begin, end, bins, table); });
+  in_pieces(rows, hist, size, [&](int64_t begin, int64_t end, double* table) {
+    add_points(points, weights, begin, end, bins, table, size);
+  });
 }
 
 template <class F>
