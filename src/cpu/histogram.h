@@ -27,10 +27,10 @@ struct IntRange {
   int64_t low, high;
 };
 IntRange int_range(DType dtype, const void* values, int64_t n);
-// counts[v] += 1 for all values, which are in [0, size).
+// counts[v] += 1 for all values in [0, size).
 void count_values(DType dtype, const void* values, int64_t n, int64_t* counts, int64_t size);
-// sums[v] += weights[i]; W: float or double, in order.
-void sum_values(DType dtype, const void* values, const float* weights, int64_t n, float* sums);
-void sum_values(DType dtype, const void* values, const double* weights, int64_t n, double* sums);
+// sums[v] += weights[i] for all values in [0, size), in order.
+void sum_values(DType dtype, const void* values, const float* weights, int64_t n, float* sums, int64_t size);
+void sum_values(DType dtype, const void* values, const double* weights, int64_t n, double* sums, int64_t size);
 
 }  // namespace rushlight::cpu

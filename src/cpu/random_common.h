@@ -7,15 +7,10 @@
 #include <mutex>
 #include <type_traits>
 
+#include "cpu/clones.h"
 #include "rushlight/dtype.h"
 #include "rushlight/error.h"
 #include "rushlight/generator.h"
-
-#if defined(__x86_64__) && defined(__gnu_linux__) && (!defined(__clang__) || __clang_major__ >= 17)
-#define RUSHLIGHT_CLONES [[gnu::target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")]]
-#else
-#define RUSHLIGHT_CLONES
-#endif
 
 namespace rushlight::cpu::draw {
 

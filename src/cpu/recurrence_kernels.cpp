@@ -7,29 +7,34 @@
 namespace rushlight::cpu::RL_ISA {
 namespace {
 
-template <class T>
-void rows(const RecurrenceBlock& b) {
+// Rows side by side, which hides the latency of each other's steps; `first` is where they begin, `step` 1 or -1, and
+// the factor of element i lies at i + shift.
+template <int Rows, class T>
+RL_INLINE void recur_rows(const T* a, const T* x, T* out, int64_t n, int64_t first, int64_t step, int64_t shift) {
   using W = Wide<T>;
-  for (int64_t r = 0; r < b.rows; ++r) {
-    const T* a = reinterpret_cast<const T*>(b.a) + r * b.n;
-    const T* x = reinterpret_cast<const T*>(b.b) + r * b.n;
-    T* out = reinterpret_cast<T*>(b.out) + r * b.n;
-    if (b.backwards) {
-      typename W::type h = W::load(x[b.n - 1]);
-      out[b.n - 1] = x[b.n - 1];
-      for (int64_t i = b.n - 2; i >= 0; --i) {
-        h = W::load(x[i]) + W::load(a[i + 1]) * h;
-        out[i] = W::store(h);
-      }
-    } else {
-      typename W::type h = W::load(x[0]);
-      out[0] = x[0];
-      for (int64_t i = 1; i < b.n; ++i) {
-        h = W::load(x[i]) + W::load(a[i]) * h;
-        out[i] = W::store(h);
-      }
+  typename W::type h[Rows];
+  for (int k = 0; k < Rows; ++k) {
+    h[k] = W::load(x[k * n + first]);
+    out[k * n + first] = x[k * n + first];
+  }
+  int64_t i = first;
+  for (int64_t count = 1; count < n; ++count) {
+    i += step;
+    for (int k = 0; k < Rows; ++k) {
+      h[k] = W::load(x[k * n + i]) + W::load(a[k * n + i + shift]) * h[k];
+      out[k * n + i] = W::store(h[k]);
     }
   }
+}
+
+template <class T>
+void rows(const RecurrenceBlock& b) {
+  const T *a = reinterpret_cast<const T*>(b.a), *x = reinterpret_cast<const T*>(b.b);
+  T* out = reinterpret_cast<T*>(b.out);
+  const int64_t n = b.n, first = b.backwards ? n - 1 : 0, step = b.backwards ? -1 : 1, shift = b.backwards;
+  int64_t r = 0;
+  for (; r + 4 <= b.rows; r += 4) recur_rows<4>(a + r * n, x + r * n, out + r * n, n, first, step, shift);
+  for (; r < b.rows; ++r) recur_rows<1>(a + r * n, x + r * n, out + r * n, n, first, step, shift);
 }
 
 template <class T>

@@ -22,6 +22,21 @@ RL_INLINE bool beats(X a, X b) {
     return Largest ? a > b : a < b;
 }
 
+// The first lane that is set, of a mask with one.
+template <int Lanes, int Bytes>
+RL_INLINE int first_lane(MaskOfSize<Bytes> m) {
+#if RL_AVX512
+  if constexpr (Bytes == 4)
+    return __builtin_ctz(_mm512_movepi32_mask(reinterpret_cast<__m512i>(m.v)));
+  else
+    return __builtin_ctz(_mm512_movepi64_mask(reinterpret_cast<__m512i>(m.v)));
+#else
+  int lane = 0;
+  while (lane + 1 < Lanes && !m[lane]) ++lane;
+  return lane;
+#endif
+}
+
 template <class X>
 RL_INLINE int64_t find(const X* x, int64_t n, X value) {
   if (is_nan(value)) {
@@ -38,6 +53,8 @@ RL_INLINE int64_t find(const X* x, int64_t n, X value) {
       if (any(((V::load(x + i) == v) | (V::load(x + i + V::size) == v)) |
               ((V::load(x + i + 2 * V::size) == v) | (V::load(x + i + 3 * V::size) == v))))
         break;
+    for (; i + V::size <= n; i += V::size)
+      if (const Mask<X> equal = V::load(x + i) == v; any(equal)) return i + first_lane<V::size>(equal);
   } else {
     for (; i + 64 <= n; i += 64) {
       int found = 0;

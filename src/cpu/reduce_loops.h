@@ -131,8 +131,10 @@ RL_INLINE const ComputeOf<T>* gather_run(ComputeOf<T>* buffer, const char* in, i
 }
 
 inline constexpr int kAccumulators = 8;
-// Steps after which the accumulators are emptied into a total, so that rounding errors grow slowly.
+// Steps after which the accumulators are emptied into a partial result, and partial results after which those are
+// emptied into a total, so that rounding errors grow slowly.
 inline constexpr int64_t kCascade = 16;
+inline constexpr int kCascadeParts = 4;
 
 // Reduces x[0..n): f.step(acc, vector of x) adds to an accumulator that begins as f.identity(), f.merge joins two, and
 // stepping with f.neutral() changes nothing.
@@ -140,17 +142,22 @@ template <class T, class F>
 RL_INLINE T reduce_run(const T* x, int64_t n, const F& f) {
   using V = Vec<T>;
   constexpr int64_t width = V::size, step = width * kAccumulators;
-  V total = f.identity();
+  V total = f.identity(), part = f.identity();
   int64_t i = 0;
-  while (i + step <= n) {
+  for (int parts = 1; i + step <= n; ++parts) {
     V a[kAccumulators];
     for (int k = 0; k < kAccumulators; ++k) a[k] = f.identity();
     const int64_t stop = n - i < kCascade * step ? n : i + kCascade * step;
     for (; i + step <= stop; i += step)
       for (int k = 0; k < kAccumulators; ++k) a[k] = f.step(a[k], V::load(x + i + k * width));
-    total = f.merge(total, f.merge(f.merge(f.merge(a[0], a[1]), f.merge(a[2], a[3])),
-                                   f.merge(f.merge(a[4], a[5]), f.merge(a[6], a[7]))));
+    part = f.merge(part, f.merge(f.merge(f.merge(a[0], a[1]), f.merge(a[2], a[3])),
+                                 f.merge(f.merge(a[4], a[5]), f.merge(a[6], a[7]))));
+    if (parts % kCascadeParts == 0) {
+      total = f.merge(total, part);
+      part = f.identity();
+    }
   }
+  total = f.merge(total, part);
   V tail = f.identity();
   for (; i + width <= n; i += width) tail = f.step(tail, V::load(x + i));
   if (i < n) tail = f.step(tail, load_tail<T>(x + i, n - i, f.neutral()));

@@ -20,19 +20,29 @@ RL_INLINE A step(A a, A b) {
   }
 }
 
+// Rows side by side, which hides the latency of each other's steps.
+template <bool Product, int Rows, class T>
+RL_INLINE void scan_rows(const T* x, T* out, int64_t n) {
+  using W = Wide<T>;
+  typename W::type a[Rows];
+  for (int k = 0; k < Rows; ++k) {
+    a[k] = W::load(x[k * n]);
+    out[k * n] = x[k * n];
+  }
+  for (int64_t i = 1; i < n; ++i)
+    for (int k = 0; k < Rows; ++k) {
+      a[k] = step<Product>(a[k], W::load(x[k * n + i]));
+      out[k * n + i] = W::store(a[k]);
+    }
+}
+
 template <bool Product, class T>
 void rows(const ScanBlock& b) {
-  using W = Wide<T>;
-  for (int64_t r = 0; r < b.rows; ++r) {
-    const T* x = reinterpret_cast<const T*>(b.in) + r * b.n;
-    T* out = reinterpret_cast<T*>(b.out) + r * b.n;
-    typename W::type a = W::load(x[0]);
-    out[0] = x[0];
-    for (int64_t i = 1; i < b.n; ++i) {
-      a = step<Product>(a, W::load(x[i]));
-      out[i] = W::store(a);
-    }
-  }
+  const T* x = reinterpret_cast<const T*>(b.in);
+  T* out = reinterpret_cast<T*>(b.out);
+  int64_t r = 0;
+  for (; r + 4 <= b.rows; r += 4) scan_rows<Product, 4>(x + r * b.n, out + r * b.n, b.n);
+  for (; r < b.rows; ++r) scan_rows<Product, 1>(x + r * b.n, out + r * b.n, b.n);
 }
 
 template <bool Product, class T>

@@ -11,6 +11,7 @@ namespace {
 
 void check_bins(int64_t bins, int64_t dim) {
   if (bins <= 0) fail("torch.histogram(): bins must be > 0, but got ", bins, " for dimension ", dim);
+  if (bins >= INT32_MAX) fail("torch.histogram(): ", bins, " bins for dimension ", dim, " are too many");
 }
 
 struct Range {
@@ -206,9 +207,9 @@ Tensor bincount(const Tensor& self, const Tensor& weights, int64_t minlength) {
   const DType dtype = weights.dtype() == DType::Float32 ? DType::Float32 : DType::Float64;
   const Tensor w = contiguous(to(weights, dtype)), out = zeros(IntSpan(&size, 1), dtype);
   if (dtype == DType::Float32)
-    cpu::sum_values(x.dtype(), x.data(), w.data_ptr<float>(), x.numel(), out.data_ptr<float>());
+    cpu::sum_values(x.dtype(), x.data(), w.data_ptr<float>(), x.numel(), out.data_ptr<float>(), size);
   else
-    cpu::sum_values(x.dtype(), x.data(), w.data_ptr<double>(), x.numel(), out.data_ptr<double>());
+    cpu::sum_values(x.dtype(), x.data(), w.data_ptr<double>(), x.numel(), out.data_ptr<double>(), size);
   return out;
 }
 

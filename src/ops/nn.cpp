@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/clones.h"
 #include "cpu/loop_plan.h"
 #include "cpu/random.h"
 #include "ops/products.h"
@@ -55,12 +56,6 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
 
 // ---- leaky_relu
 namespace {
-
-#if defined(__x86_64__) && defined(__gnu_linux__) && (!defined(__clang__) || __clang_major__ >= 17)
-#define RUSHLIGHT_CLONES [[gnu::target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")]]
-#else
-#define RUSHLIGHT_CLONES
-#endif
 
 // out = x > 0 ? g : g * slope; blocks of a constant length become vectors.
 template <class T>

@@ -234,8 +234,8 @@ def test_bincount_rules(device):
         ("minlength should be >= 0", lambda: i.bincount(minlength=-1)),
         ("same length", lambda: i.bincount(i[:2].float())),
         ("not implemented for 'Float'", lambda: i.float().bincount()),
-        ("", lambda: torch.tensor([2**62], device=device).bincount()),
-        ("", lambda: torch.tensor([2**63 - 1], device=device).bincount()),
+        ("overflow|memory|size", lambda: torch.tensor([2**62], device=device).bincount()),
+        ("too large", lambda: torch.tensor([2**63 - 1], device=device).bincount()),
     ]:
         with pytest.raises(RuntimeError, match=match):
             f()
