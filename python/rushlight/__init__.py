@@ -65,6 +65,7 @@ _LAZY = {
         "_types",
     ),
     **dict.fromkeys(("quantize_per_tensor",), "_quantized"),
+    **dict.fromkeys(("save", "load"), "_serialization"),
     **dict.fromkeys(("broadcast_tensors", "broadcast_shapes", "fork_rng"), "_functional"),
     "TypedStorage": "storage",
     "as_torch": "_as_torch",
