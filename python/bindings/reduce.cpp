@@ -164,9 +164,9 @@ void register_reduce() {
         return wrap(prod(a.tensor(0), a.integer(1), a.flag(2), a.dtype(3)));
       },
       kBoth, "Product of all elements, or over one dim.");
-  def("amax(Tensor input, int[1] dim=(), bool keepdim=False, *, Tensor? out=None)", over_dims_plain<amax, amax_out>,
+  def("amax(Tensor input, int[1]? dim=(), bool keepdim=False, *, Tensor? out=None)", over_dims_plain<amax, amax_out>,
       kBoth, "Maximum over dims (all where empty); gradients are shared among equal values.");
-  def("amin(Tensor input, int[1] dim=(), bool keepdim=False, *, Tensor? out=None)", over_dims_plain<amin, amin_out>);
+  def("amin(Tensor input, int[1]? dim=(), bool keepdim=False, *, Tensor? out=None)", over_dims_plain<amin, amin_out>);
   def("any(Tensor input, int[1]? dim=None, bool keepdim=False, *, Tensor? out=None)", over_dims_plain<any, any_out>,
       kBoth, "Whether any element is nonzero.");
   def("all(Tensor input, int[1]? dim=None, bool keepdim=False, *, Tensor? out=None)", over_dims_plain<all, all_out>,

@@ -295,3 +295,17 @@ def test_einops_layers():
         assert y.shape == (2,) and y.requires_grad and "Rearrange" in repr(model)
         assert pickle.loads(pickle.dumps(model))(torch.ones(2, 3, 4)).equal(y)
     """)
+
+
+def test_array_api_compat_takes_it_for_torch():
+    pytest.importorskip("array_api_compat")
+    after("""
+        import array_api_compat
+        import torch
+        x = torch.tensor([[1.0, 5.0], [2.0, 3.0]])
+        xp = array_api_compat.array_namespace(x)
+        assert array_api_compat.is_torch_array(x) and xp.__name__ == "array_api_compat.torch"
+        assert xp.max(x).item() == 5 and xp.min(x, axis=0).tolist() == [1, 3] and xp.sum(x, axis=1).tolist() == [6, 5]
+        assert xp.concat([x, x]).shape == (4, 2) and xp.permute_dims(x, (1, 0)).tolist() == [[1, 2], [5, 3]]
+        assert xp.std(x, axis=0).tolist() == [0.5, 1] and xp.astype(x, torch.int64).dtype is torch.int64
+    """)
