@@ -100,12 +100,14 @@ Tensor as_strided_scatter(const Tensor& self, const Tensor& src, IntSpan sizes, 
                                      layout::required_elements(view_sizes, view_strides, own_offset), int64_t{1}});
                        const Geometry memory{DimVector{n}, DimVector{1}, 0};
                        const Tensor flat = as_strided_backward(g.grad(), memory, own);
+                       const Tensor part = as_strided(flat, view_sizes, view_strides, own_offset);
+                       // torch gives self the gradient of what src replaced, and so does this.
                        if (g.needs(0)) {
-                         const Tensor kept = as_strided_scatter(flat, zeros(view_sizes, flat.dtype()), view_sizes,
-                                                                view_strides, own_offset);
+                         const Tensor kept =
+                             as_strided_scatter(zeros_like(flat), part, view_sizes, view_strides, own_offset);
                          g[0] = as_strided(kept, own.sizes, own.strides, own.offset);
                        }
-                       if (g.needs(1)) g[1] = as_strided(flat, view_sizes, view_strides, own_offset);
+                       if (g.needs(1)) g[1] = part;
                      });
   return r;
 }
