@@ -18,7 +18,7 @@ class Tensor;
 class Node;
 struct AutogradMeta;
 
-inline constexpr int64_t kMaxDims = 64;
+inline constexpr int64_t kMaxDims = 72;
 
 class TensorImpl {
  public:

@@ -1,6 +1,6 @@
 // Elementwise functions that are not in elementwise.def.
-#include "rushlight/index.h"
 #include "rushlight/ternary.h"
+#include "rushlight/index.h"
 
 #include "bindings/python.h"
 #include "ops/elementwise.h"
@@ -192,6 +192,13 @@ void register_parts() {
     }
     return is_complex(a.tensor(0).dtype()) ? wrap(conj_physical(a.tensor(0))) : self_of(a);
   });
+  def(
+      "conj_physical_(Tensor self)",
+      [](Args& a) {
+        conj_physical_(a.tensor(0));
+        return self_of(a);
+      },
+      kMethod);
   def("resolve_conj(Tensor input)", self_of);
   def("resolve_neg(Tensor input)", self_of);
   def(

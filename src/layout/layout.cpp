@@ -1,6 +1,7 @@
 #include "layout/layout.h"
 
 #include <algorithm>
+#include <bitset>
 #include <limits>
 #include <numeric>
 
@@ -259,11 +260,11 @@ Geometry permute(const Tensor& t, IntSpan dims) {
         "ordering of dimensions i.e. input.dim() = ",
         n, " is not equal to len(dims) = ", dims.size());
   Geometry g{DimVector(n), DimVector(n), t.storage_offset()};
-  uint64_t seen = 0;
+  std::bitset<kMaxDims> seen;
   for (int64_t i = 0; i < n; ++i) {
     const int64_t d = wrap_dim(dims[i], n);
-    if (seen >> d & 1) fail("permute(): duplicate dims are not allowed.");
-    seen |= uint64_t{1} << d;
+    if (seen[d]) fail("permute(): duplicate dims are not allowed.");
+    seen.set(d);
     g.sizes[i] = t.sizes()[d];
     g.strides[i] = t.strides()[d];
   }
@@ -326,7 +327,7 @@ Geometry squeeze(const Tensor& t, std::optional<IntSpan> dims) {
   Geometry g;
   g.offset = t.storage_offset();
   for (int64_t i = 0; i < t.dim(); ++i)
-    if (t.sizes()[i] != 1 || !(mask >> i & 1)) {
+    if (t.sizes()[i] != 1 || (dims && (i >= kMaxSetDims || !(mask >> i & 1)))) {
       g.sizes.push_back(t.sizes()[i]);
       g.strides.push_back(t.strides()[i]);
     }
@@ -387,7 +388,12 @@ Geometry unfold(const Tensor& t, int64_t dim, int64_t size, int64_t step) {
   return g;
 }
 
+void check_set_dims(int64_t ndim) {
+  if (ndim > kMaxSetDims) fail("only tensors with up to ", kMaxSetDims, " dims are supported");
+}
+
 uint64_t dim_set(IntSpan dims, int64_t ndim, const char* what) {
+  check_set_dims(ndim);
   uint64_t set = 0;
   for (int64_t d : dims) {
     const int64_t w = wrap_dim(d, ndim);

@@ -57,6 +57,9 @@ Geometry unsqueeze(const Tensor& t, int64_t dim);
 Geometry diagonal(const Tensor& t, int64_t offset, int64_t dim1, int64_t dim2);
 Geometry unfold(const Tensor& t, int64_t dim, int64_t size, int64_t step);
 
+// What works on sets of dims takes tensors of at most this many, as in torch; RuntimeError beyond.
+inline constexpr int64_t kMaxSetDims = 64;
+void check_set_dims(int64_t ndim);
 // Dims wrapped to [0, ndim) as a bit set; RuntimeError where one appears twice.
 uint64_t dim_set(IntSpan dims, int64_t ndim, const char* what = "dim");
 

@@ -2,6 +2,7 @@
 #include "rushlight/creation.h"
 
 #include <algorithm>
+#include <bitset>
 #include <cstring>
 
 #include "layout/layout.h"
@@ -41,14 +42,15 @@ Tensor empty_permuted(IntSpan sizes, IntSpan physical_layout, OptDType dtype, De
   if (sizes.size() != physical_layout.size())
     fail("Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = ",
          sizes.size(), " is not equal to len(physical_layout) = ", physical_layout.size());
-  uint64_t seen = 0;
+  std::bitset<kMaxDims> seen;
   for (int64_t i = 0; i < n; ++i) {
     const int64_t d = physical_layout[i];
     if (d < 0 || d >= n)
       fail("Dimension out of range (expected to be between 0 and ", n - 1, ", but got ", d, " at index ", i,
            ").  NB: negative dims not currently supported; file an issue if you want it.");
-    if (n <= kMaxDims && (seen >> d & 1)) fail("Duplicate dim not allowed");
-    seen |= uint64_t{1} << (d & 63);
+    if (d >= kMaxDims) break;  // empty_strided refuses so many
+    if (seen[d]) fail("Duplicate dim not allowed");
+    seen.set(d);
   }
   layout::checked_numel(sizes, item_size(dtype.value_or(default_dtype())));
   DimVector strides(n);

@@ -1,4 +1,6 @@
 // Finite differences and sums of trapezoids along a dim.
+#include <bitset>
+
 #include "ops/elementwise.h"
 #include "rushlight/reduce.h"
 
@@ -151,11 +153,11 @@ DimVector gradient_dims(const Tensor& self, OptSpan dims, std::optional<size_t> 
          self.dim(), "', since dim argument was not given, but got a list of length ", *spacings);
   DimVector result;
   if (dims) {
-    uint64_t seen = 0;
+    std::bitset<kMaxDims> seen;
     for (int64_t dim : *dims) {
       const int64_t d = sample_dim(self, dim);
-      if (seen >> d & 1) fail("dim ", d, " appears multiple times in the list of dims");
-      seen |= uint64_t{1} << d;
+      if (seen[d]) fail("dim ", d, " appears multiple times in the list of dims");
+      seen.set(d);
       result.push_back(d);
     }
   } else {

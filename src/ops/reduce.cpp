@@ -8,6 +8,7 @@
 namespace rushlight {
 
 uint64_t reduced_dims(OptSpan dims, int64_t ndim) {
+  layout::check_set_dims(ndim);
   if (!dims || dims->empty()) return ndim >= 64 ? ~uint64_t{0} : (uint64_t{1} << ndim) - 1;
   const uint64_t set = layout::dim_set(*dims, ndim);
   return ndim ? set : 0;
@@ -126,7 +127,7 @@ void reduce_into(ReduceOp op, const char* name, const Tensor& self, uint64_t dim
     cpu::run_reduce(kernel, false, self.data(), item_size(dtype), self.sizes(), self.strides(), dims, sink);
     return;
   }
-  if (ndim == kMaxDims) fail(name, ": complex tensors of ", kMaxDims, " dims are not supported");
+  if (ndim >= layout::kMaxSetDims) fail(name, ": complex tensors of ", ndim, " dims are not supported");
   DimVector sizes(self.sizes()), strides(self.strides());
   for (int64_t& s : strides) s *= 2;
   sizes.push_back(2);

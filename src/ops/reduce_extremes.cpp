@@ -110,7 +110,7 @@ std::tuple<Tensor, Tensor> extreme_dim(ReduceOp op, const char* name, const char
   const int64_t d = wrap_dim(dim, self.dim());
   check_extreme_dims(name, self, IntSpan(&d, 1));
   if (is_complex(self.dtype())) fail(name, "(): does not support complex input");
-  const uint64_t set = uint64_t{1} << d;
+  const uint64_t set = layout::dim_set(IntSpan(&d, 1), self.dim());
   const DimVector shape = reduced_shape(self.sizes(), set, keepdim);
   const Tensor values = empty(shape, self.dtype()), indices = empty(shape, DType::Int64);
   run_arg(op, op == ReduceOp::ArgMax ? "max_cpu" : "min_cpu", self, set, &values, indices);
@@ -137,7 +137,7 @@ Tensor arg_extreme(ReduceOp op, const char* name, const Tensor& self, OptInt dim
   const char* kernel_name = op == ReduceOp::ArgMax ? "argmax_cpu" : "argmin_cpu";
   if (dim) {
     const int64_t d = wrap_dim(*dim, self.dim());
-    const uint64_t set = uint64_t{1} << d;
+    const uint64_t set = layout::dim_set(IntSpan(&d, 1), self.dim());
     check_extreme_dims(name, self, IntSpan(&d, 1));
     const Tensor indices = empty(reduced_shape(self.sizes(), set, keepdim), DType::Int64);
     run_arg(op, kernel_name, self, set, nullptr, indices);

@@ -1,6 +1,7 @@
 // Views: the same memory under another geometry.
 #include <algorithm>
 #include <atomic>
+#include <bitset>
 
 #include "layout/layout.h"
 #include "ops/elementwise.h"
@@ -213,13 +214,13 @@ Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination) {
          "dims as destination (",
          destination, " dims)");
   auto check_distinct = [&](IntSpan dims, const char* name) {
-    uint64_t seen = 0;
+    std::bitset<kMaxDims> seen;
     DimVector wrapped;
     bool repeated = false;
     for (int64_t d : dims) {
       wrapped.push_back(wrap_dim(d, self.dim()));
-      repeated = repeated || (seen >> wrapped.back() & 1);
-      seen |= uint64_t{1} << wrapped.back();
+      repeated = repeated || seen[wrapped.back()];
+      seen.set(wrapped.back());
     }
     if (repeated) fail("movedim: repeated dim in `", name, "` (", IntSpan(wrapped), ")");
   };
@@ -227,16 +228,16 @@ Tensor movedim(const Tensor& self, IntSpan source, IntSpan destination) {
   check_distinct(destination, "destination");
   if (self.dim() == 0) return alias(self);
   DimVector order(self.dim(), -1), rest;
-  uint64_t moved = 0;
+  std::bitset<kMaxDims> moved;
   for (size_t i = 0; i < source.size(); ++i) {
     const int64_t s = wrap_dim(source[i], self.dim());
     order[wrap_dim(destination[i], self.dim())] = s;
-    moved |= uint64_t{1} << s;
+    moved.set(s);
   }
   int64_t next = 0;
   for (int64_t& d : order) {
     if (d >= 0) continue;
-    while (moved >> next & 1) ++next;
+    while (moved[next]) ++next;
     d = next++;
   }
   return permute(self, order);

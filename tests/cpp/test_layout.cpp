@@ -132,7 +132,7 @@ void test_bounds() {
   CHECK_THROWS(Error, check_bounds("test", DimVector{3}, DimVector{kMax}, 0, 4, 24));
   CHECK_THROWS(Error, check_bounds("test", DimVector{2}, DimVector{kMax / 4}, 0, 8, 24));
   CHECK_THROWS(Error, check_bounds("test", DimVector{1}, DimVector{1}, kMax, 4, 24));
-  CHECK_THROWS(Error, check_bounds("test", DimVector(65, 1), DimVector(65, 1), 0, 4, 24));
+  CHECK_THROWS(Error, check_bounds("test", DimVector(kMaxDims + 1, 1), DimVector(kMaxDims + 1, 1), 0, 4, 24));
   // Every accepted geometry stays within the memory, whatever the numbers are.
   const int64_t odd[] = {0, 1, 2, 3, 5, kMax, kMax / 2, kMax / 8 + 1, -1, int64_t{1} << 32};
   for (int round = 0; round < 20000; ++round) {
@@ -261,7 +261,7 @@ void test_broadcast() {
   CHECK_THROWS(Error, expand(t, DimVector{2, 4}));
   CHECK_THROWS(Error, expand(t, DimVector{-2, 3}));
   CHECK_THROWS(Error, expand(t, DimVector{kMax, 3}));
-  CHECK_THROWS(Error, expand(tensor_of({{1}, {1}, 0}), DimVector(65, 1)));
+  CHECK_THROWS(Error, expand(tensor_of({{1}, {1}, 0}), DimVector(kMaxDims + 1, 1)));
 }
 
 void test_select_and_slice() {
