@@ -444,7 +444,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   const cpu::ElementwiseTable& table = cpu::elementwise();
   DType reads = computed;
   if (static_cast<int>(computed) >= kNumComputeDTypes) [[unlikely]] {
-    if (modular(op)) reads = signed_twin(computed);
+    reads = modular(op) ? signed_twin(kernel_dtype(computed)) : kernel_dtype(computed);
   } else if (!table.binary[static_cast<int>(op)][static_cast<int>(computed)]) {
     reads = kernel_dtype(computed);  // half precision computes in float32, except where it has a loop of its own
   }
@@ -470,7 +470,9 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       if (!alpha.to_bool()) return binary(op, a, Operand(false), target);  // False * other
     } else {
       const Scalar value = op == BinaryOp::Sub ? -alpha : alpha;
-      if (reads != computed && table.add_scaled[static_cast<int>(computed)]) reads = writes = computed;
+      if (reads != computed && static_cast<int>(computed) < kNumComputeDTypes &&
+          table.add_scaled[static_cast<int>(computed)])
+        reads = writes = computed;
       value.store(reads, factor);
       params = factor;
       loop = table.add_scaled[static_cast<int>(signed_twin(reads))];

@@ -13,37 +13,6 @@ def same_memory(view, t):
 
 @examples
 @given(data=st.data())
-def test_permute_transpose_movedim(data):
-    t, a = data.draw(tensors(ALL))
-    order = data.draw(st.permutations(range(a.ndim)))
-    check(t.permute(tuple(order)), a.transpose(order))
-    assert same_memory(t.permute(tuple(order)), t)
-    if a.ndim:
-        d, e = dim_of(data.draw, a), dim_of(data.draw, a)
-        check(t.transpose(d, e), np.swapaxes(a, d, e))
-        check(torch.movedim(t, d, e), np.moveaxis(a, d, e))
-        check(t.unsqueeze(d), np.expand_dims(a, d))
-    check(t.squeeze(), np.squeeze(a))
-    check(t.T if a.ndim == 2 else t.permute(tuple(reversed(range(a.ndim)))), a.T)
-
-
-@examples
-@given(data=st.data())
-def test_reshape_flatten_ravel(data):
-    t, a = data.draw(tensors(ALL))
-    check(t.reshape(-1) if a.size else t.reshape(a.size), a.reshape(a.size))
-    check(torch.ravel(t), a.ravel())
-    sizes = [n for n in a.shape if n != 1]
-    check(t.reshape(sizes), a.reshape(sizes))
-    if a.ndim:
-        d = data.draw(st.integers(0, a.ndim - 1))
-        end = data.draw(st.integers(d, a.ndim - 1))
-        shape = (*a.shape[:d], int(np.prod(a.shape[d : end + 1], dtype=int)), *a.shape[end + 1 :])
-        check(t.flatten(d, end), a.reshape(shape))
-
-
-@examples
-@given(data=st.data())
 def test_flip_roll_rot90_tile_repeat(data):
     t, a = data.draw(tensors(ALL))
     dims = dims_of(data.draw, a) or ()
@@ -152,4 +121,4 @@ def test_creation(start, stop, step, n):
     check(torch.triu_indices(rows, cols, step), np.stack(np.triu_indices(rows, step, cols)))
     if n > 1:
         check(torch.hann_window(n, periodic=False, dtype=torch.float64), np.hanning(n), 16)
-        check(torch.vander(torch.arange(float(n)), 3), np.vander(np.arange(n, dtype=np.float32), 3))
+        check(torch.vander(torch.arange(float(n)), 3), np.vander(np.arange(n, dtype=np.float32), 3), dtype=False)

@@ -210,7 +210,7 @@ SMOOTH = {
     "slice_scatter": lambda x, y: x.slice_scatter(y[:, :2, 0], 1, 0, 3, 2) ** 2,
     "diagonal_scatter": lambda x, y: x.diagonal_scatter(y[0, :2, 1], 1) ** 2,
     "as_strided_scatter of src": lambda x, y: (
-        x.detach().as_strided_scatter(y[:, :2, 0], (2, 2), (1, 3), 1) ** 2 * x.sum()
+        torch.ones_like(x).as_strided_scatter(y[:, :2, 0], (2, 2), (1, 3), 1) ** 2 * x.sum()
     ),
     "unsafe_split": lambda x, y: sum(p.sum() ** 2 for p in x.unsafe_split(1)) + y.unsafe_chunk(2, 1)[0] ** 2,
     "tensor_split": lambda x, y: x.tensor_split(2)[0] ** 2 * y.tensor_split((1,), 1)[0].sum(),
