@@ -7,7 +7,7 @@ import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, DistributionFinder
-from types import ModuleType
+from types import FrameType, ModuleType
 
 from .torch_version import TORCH_API, TorchVersion
 
@@ -44,6 +44,20 @@ class _Metadata(Distribution):
         return Path(__file__).parent / str(path)
 
 
+def _refuse(name: str, caller: FrameType) -> None:
+    # importlib.util.find_spec("torch.x") is a question, answered by None; an import is told what is absent.
+    if caller.f_globals.get("__name__") != "importlib.util":
+        raise ModuleNotFoundError(f"rushlight has no {name}", name=name)
+
+
+class _Absent(MetaPathFinder):
+    """The last finder: `from torch import x` comes here as rushlight.x when there is neither a name nor a module x."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.startswith("rushlight."):
+            _refuse("torch" + name.removeprefix("rushlight"), sys._getframe(2))
+
+
 class _Finder(MetaPathFinder):
     """Finds torch and torch.x; must stand before the finder of files, which would load a second copy."""
 
@@ -58,10 +72,7 @@ class _Finder(MetaPathFinder):
             alias = ModuleSpec(name, _AliasLoader(), origin=found.origin)
             alias.submodule_search_locations = found.submodule_search_locations
             return alias
-        # importlib.util.find_spec("torch.x") is a question, answered by None; an import is told what is absent.
-        if sys._getframe(2).f_globals.get("__name__") == "importlib.util":
-            return None
-        raise ModuleNotFoundError(f"rushlight has no {name}", name=name)
+        return _refuse(name, sys._getframe(2))
 
     def find_distributions(self, context: DistributionFinder.Context | None = None) -> list[Distribution]:
         wanted = getattr(context, "name", None)
@@ -97,5 +108,6 @@ def as_torch() -> ModuleType:
     own.__version__ = TorchVersion(f"{TORCH_API}+rushlight.{own.__version__}")
     sys.modules["torch"] = own
     sys.meta_path.insert(0, _Finder())
+    sys.meta_path.append(_Absent())
     importlib.invalidate_caches()
     return own

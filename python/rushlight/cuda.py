@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _C
+from ._missing import missing
 
 
 def is_available() -> bool:
@@ -68,3 +69,6 @@ class device:
 
     def __exit__(self, *args: object) -> bool:
         return False
+
+
+__getattr__ = missing(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import _C
+from ._missing import missing
 from .autograd import Function
 
 __all__ = ["fft", "ifft", "rfft", "irfft", "fftfreq"]
@@ -85,3 +86,6 @@ def fftfreq(n: int, d: float = 1.0, *, dtype: _C.dtype | None = None) -> _C.Tens
     index = _C.arange(n, dtype=dtype or _C.get_default_dtype())
     half = (n - 1) // 2 + 1
     return _C.where(index >= half, index - n, index) / (n * d)
+
+
+__getattr__ = missing(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _C
+from ._missing import missing
 
 LinAlgError = _C._LinAlgError
 matmul = _C.matmul
@@ -18,3 +19,6 @@ def vector_norm(
 ) -> _C.Tensor:
     """p-norm of the elements over `dim` (default: all), for any real `ord`, inf and -inf."""
     return _C.norm(x, ord, dim, keepdim, dtype=dtype)
+
+
+__getattr__ = missing(__name__)

@@ -10,6 +10,7 @@ import builtins
 import math
 
 from . import _C, iinfo, linalg
+from ._missing import missing
 
 __all__ = [
     "amax",
@@ -268,3 +269,6 @@ def logsumexp(input, dim=None, *, keepdim: bool = False, dtype=None, mask=None):
     """log(sum(exp(x))) over dim (an integer, several or None for all)."""
     x = _cast(input, dtype)
     return _C.logsumexp(_fill(x, mask, _lowest(x.dtype)), _dims(dim, input.ndim), bool(keepdim)).to(x.dtype)
+
+
+__getattr__ = missing(__name__)

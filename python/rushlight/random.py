@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 
 from . import _C
+from ._missing import missing
 
 manual_seed = _C.manual_seed
 seed = _C.seed
@@ -38,3 +39,6 @@ def fork_rng(
 def thread_safe_generator() -> _C.Generator | None:
     """A generator of the calling thread; None: the default generator serves all threads."""
     return None
+
+
+__getattr__ = missing(__name__)

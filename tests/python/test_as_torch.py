@@ -77,8 +77,10 @@ def test_nothing_is_imported_eagerly():
         ("import torch.nn.foo", "ModuleNotFoundError", "rushlight has no torch.nn.foo"),
         ("import torch.foo.bar", "ModuleNotFoundError", "rushlight has no torch.foo"),
         ("import torch; torch.foo", "AttributeError", "rushlight has no torch.foo"),
-        ("from torch import foo", "ImportError", "'foo'"),
-        ("from torch.nn import foo", "ImportError", "'foo'"),
+        ("from torch import foo", "ModuleNotFoundError", "rushlight has no torch.foo"),
+        ("from torch.nn import foo", "ModuleNotFoundError", "rushlight has no torch.nn.foo"),
+        ("from torch.nn.functional import foo", "ImportError", "'foo'"),
+        ("import torch; torch.nn.functional.foo", "AttributeError", "rushlight has no torch.nn.functional.foo"),
     ],
 )
 def test_what_is_absent_is_named(statement, error, text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import _C
+from .._missing import missing
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -201,3 +202,6 @@ def vhp(func, inputs, v=None, create_graph=False, strict=False):
 def hvp(func, inputs, v=None, create_graph=False, strict=False):
     """The same as vhp: the Hessian of a real function is symmetric."""
     return vhp(func, inputs, v, create_graph, strict)
+
+
+__getattr__ = missing(__name__)

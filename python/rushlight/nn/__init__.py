@@ -1,8 +1,11 @@
 """Neural-network layers, losses, initialisers and helpers; the names are those of torch.nn."""
 
+from .._missing import missing
 from . import functional, init, modules, parameter, utils
 from .modules import *  # noqa: F403
 from .modules import __all__ as _module_names
 from .parameter import Buffer, Parameter
 
 __all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils", *_module_names]
+
+__getattr__ = missing(__name__)

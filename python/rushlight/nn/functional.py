@@ -7,6 +7,8 @@ import warnings
 import rushlight as rl
 from rushlight._C import _nn
 
+from .._missing import missing
+
 __all__ = [
     "batch_norm",
     "binary_cross_entropy",
@@ -270,3 +272,6 @@ def grid_sample(input, grid, mode: str = "bilinear", padding_mode: str = "zeros"
         )
         align_corners = False
     return rl.grid_sampler(input, grid, modes.index(mode), paddings.index(padding_mode), align_corners)
+
+
+__getattr__ = missing(__name__)

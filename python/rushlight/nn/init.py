@@ -10,6 +10,8 @@ import warnings
 
 import rushlight as rl
 
+from .._missing import missing
+
 __all__ = [
     "calculate_gain",
     "constant_",
@@ -186,3 +188,6 @@ def kaiming_normal_(tensor, a: float = 0, mode: str = "fan_in", nonlinearity: st
     if _is_empty(tensor):
         return tensor
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+__getattr__ = missing(__name__)

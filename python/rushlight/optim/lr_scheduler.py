@@ -6,6 +6,7 @@ import math
 import types
 import warnings
 
+from .._missing import missing
 from .optimizer import Optimizer
 
 __all__ = ["LRScheduler", "StepLR", "LambdaLR", "CosineAnnealingLR"]
@@ -130,3 +131,6 @@ class CosineAnnealingLR(LRScheduler):
             return [lr + (base - low) * rise for lr, base in zip(lrs, self.base_lrs)]
         ratio = (1 + math.cos(math.pi * epoch / self.T_max)) / (1 + math.cos(math.pi * (epoch - 1) / self.T_max))
         return [ratio * (lr - low) + low for lr in lrs]
+
+
+__getattr__ = missing(__name__)

@@ -1,6 +1,9 @@
 """Comparison of tensors in tests, and random tensors for them."""
 
+from .._missing import missing
 from ._comparison import assert_allclose, assert_close
 from ._creation import make_tensor
 
 __all__ = ["assert_allclose", "assert_close", "make_tensor"]
+
+__getattr__ = missing(__name__)
