@@ -94,7 +94,7 @@ double entr(double x) {
 
 double sinc(double x) {
   if (x == 0) return 1;
-  if (std::isinf(x)) return 0;
+  if (std::isinf(x)) return x - x;
   return sin_pi(x) / (kPi * x);
 }
 

@@ -25,14 +25,13 @@ RL_INLINE Vec<double> sinc_poly(Vec<double> s) {
               -0.0023460809132878832, 0.00014842791655233101, -6.9722672309415272e-06, 2.4518318739851693e-07);
 }
 
-// sin(pi x) / (pi x)
+// sin(pi x) / (pi x); NaN at infinity, as sin(pi x) is
 RL_INLINE Vec<double> sinc(Vec<double> x) {
   using V = Vec<double>;
   const V n = round_even(x), r = x - n, half = n * V(0.5);
   const V q = sinc_poly(r * r);
   const Mask<double> odd = trunc(half) != half;
-  const V y = select(n == V(0.0), q, r / x * select(odd, -q, q));
-  return select(abs(x) == V(kInfinity<double>), V(0.0), y);
+  return select(n == V(0.0), q, r / x * select(odd, -q, q));
 }
 
 // For normal x > 0. lgamma(2 + u) for |u| <= 1/2 is a polynomial, to which x < 7.5 is led by its recurrence; from there

@@ -31,10 +31,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Function:
-    """reference: on float64 arrays; exact: on mpmath numbers; dense: intervals to sample more closely."""
+    """reference: on float64 arrays; exact: on mpmath numbers; dense: intervals to sample more closely.
 
-    def __init__(self, reference, exact, dense=(), arity=1):
-        self.reference, self.exact, self.dense, self.arity = reference, exact, dense, arity
+    floor: errors count in ULP of this where the result is smaller, for functions whose zeros are no floating point
+    numbers: near them the last digit of the argument decides about all digits of the result.
+    """
+
+    def __init__(self, reference, exact, dense=(), arity=1, floor=0.0):
+        self.reference, self.exact, self.dense, self.arity, self.floor = reference, exact, dense, arity, floor
 
 
 def exact_sigmoid(x):
@@ -87,14 +91,23 @@ FUNCTIONS = {
     "atanh": Function(np.arctanh, mp.atanh, [(-1, 1)]),
     "logit": Function(special.logit, lambda x: mp.log(x / (1 - x)), [(0, 1)]),
     "sinc": Function(reference_sinc, mp.sincpi, [(-4, 4), (-100, 100)]),
-    "erfinv": Function(special.erfinv, mp.erfinv, [(-1, 1)]),
-    "lgamma": Function(special.gammaln, exact_lgamma, [(0, 4), (-10, 10), (0, 200)]),
-    "digamma": Function(special.digamma, exact_digamma, [(0, 4), (-10, 10), (0, 200)]),
-    "i0": Function(special.i0, lambda x: mp.besseli(0, x), [(-10, 10), (-90, 90), (-710, 710)]),
+    "erfinv": Function(lambda x: np.where(x == 0, x, special.erfinv(x)), mp.erfinv, [(-1, 1)]),
+    "lgamma": Function(
+        lambda x: np.where(np.isinf(x), np.inf, special.gammaln(x)),
+        exact_lgamma,
+        [(0, 4), (-10, 10), (0, 200)],
+        floor=1,
+    ),
+    "digamma": Function(special.digamma, exact_digamma, [(0, 4), (-10, 10), (0, 200)], floor=1),
+    "i0": Function(
+        lambda x: np.where(np.isinf(x), np.inf, special.i0(x)),
+        lambda x: mp.besseli(0, x),
+        [(-10, 10), (-90, 90), (-710, 710)],
+    ),
     "pow": Function(np.power, lambda x, y: mp.mpf(x) ** y, [(0.5, 2)], arity=2),
     "atan2": Function(np.arctan2, mp.atan2, [(-2, 2)], arity=2),
     "hypot": Function(np.hypot, mp.hypot, [(-2, 2)], arity=2),
-    "logaddexp": Function(np.logaddexp, lambda x, y: mp.log(mp.exp(x) + mp.exp(y)), [(-2, 2)], arity=2),
+    "logaddexp": Function(np.logaddexp, lambda x, y: mp.log(mp.exp(x) + mp.exp(y)), [(-2, 2)], arity=2, floor=1),
     "xlogy": Function(special.xlogy, lambda x, y: x * mp.log(y), [(-2, 2)], arity=2),
 }
 
@@ -195,7 +208,7 @@ def ulp(x, dtype):
         return np.where(x == np.finfo(dtype).max, x - below, np.spacing(x)).astype(np.float64)
 
 
-def ulp_errors(got, exact_hi, exact_lo, dtype):
+def ulp_errors(got, exact_hi, exact_lo, dtype, floor=0.0):
     """exact = exact_hi + exact_lo * ulp(exact_hi), exact_hi of the type. Infinite where the class or sign is wrong."""
     info = np.finfo(dtype)
     with np.errstate(all="ignore"):
@@ -213,7 +226,12 @@ def ulp_errors(got, exact_hi, exact_lo, dtype):
     )
     error = np.where((exact_hi == 0) & (got == 0), np.where(same, np.abs(exact_lo), np.inf), error)
     error = np.where(np.isnan(exact_hi), np.where(np.isnan(got), 0, np.inf), error)
-    return np.where(np.isnan(got) & ~np.isnan(exact_hi), np.inf, error)
+    error = np.where(np.isnan(got) & ~np.isnan(exact_hi), np.inf, error)
+    near = np.isfinite(error) & (np.abs(hi) < floor)
+    if floor and near.any():
+        error[near] *= u[near] / float(ulp(dtype(floor), dtype))
+    # A sum that is nearly 0 may have either sign.
+    return np.where(np.isinf(error) & (hi == 0) & (got64 == 0) & (floor > 0), 0, error)
 
 
 def reference_f32(f, args):
@@ -310,12 +328,12 @@ def errors_of(f, dtype, args, got):
     """Errors in ULP and the values that were expected."""
     if dtype == np.float64:
         hi, lo = reference_exact(f, args, dtype)
-        return ulp_errors(got, hi, lo, dtype), hi
+        return ulp_errors(got, hi, lo, dtype, f.floor), hi
     hi, lo = reference_f32(f, args)
-    error = ulp_errors(got, hi, lo, dtype)
+    error = ulp_errors(got, hi, lo, dtype, f.floor)
     worst = np.argsort(error)[-CANDIDATES:]
     hi[worst], lo[worst] = reference_exact(f, tuple(a[worst] for a in args), dtype)
-    error[worst] = ulp_errors(got[worst], hi[worst], lo[worst], dtype)
+    error[worst] = ulp_errors(got[worst], hi[worst], lo[worst], dtype, f.floor)
     return error, hi
 
 
@@ -362,7 +380,8 @@ Made by `tests/accuracy/measure.py --package rushlight --markdown docs/accuracy.
 Samples: bit patterns drawn uniformly (every exponent, denormals, infinities, NaN), the special values of the C
 standard (zeros of both signs, the largest and smallest numbers, infinities), intervals where a function is used most
 and for sin, cos and tan numbers near multiples of a quarter turn up to 2**40 and beyond. At special values the class
-and the sign of the result must be right. Half precision computes in float32 and rounds once.
+and the sign of the result must be right. Half precision computes in float32 and rounds once. Functions marked *
+have zeros between floating point numbers; where their results are below 1 in magnitude, errors count in ULP of 1.
 
 | function | float32 | at | float64 | at |
 |---|---|---|---|---|
@@ -378,7 +397,10 @@ def markdown(rows, step, isa):
     for name, dtype, error, at, *_ in rows:
         by_name.setdefault(name, {})[dtype] = (f"{error:.2f}", ", ".join(repr(a.item()) for a in at))
     for name, cells in by_name.items():
-        text += f"| `{name}` | {' | '.join(' | '.join(cells.get(t, ('', ''))) for t in (np.float32, np.float64))} |\n"
+        mark = "*" if FUNCTIONS[name].floor else ""
+        text += (
+            f"| `{name}`{mark} | {' | '.join(' | '.join(cells.get(t, ('', ''))) for t in (np.float32, np.float64))} |\n"
+        )
     return text
 
 

@@ -112,7 +112,7 @@ SPECIAL = {
     "erfinv": ([0.0, -0.0, 1.0, -1.0, 1.5, nan], [0.0, -0.0, inf, -inf, nan, nan]),
     "lgamma": ([0.0, -0.0, -1.0, -7.0, 1.0, 2.0, inf, -inf, nan], [inf, inf, inf, inf, 0.0, 0.0, inf, inf, nan]),
     "digamma": ([0.0, -0.0, -1.0, -7.0, inf, nan], [-inf, inf, nan, nan, inf, nan]),
-    "sinc": ([0.0, -0.0, inf, -inf, nan, 3.0, -7.0], [1.0, 1.0, 0.0, 0.0, nan, 0.0, 0.0]),
+    "sinc": ([0.0, -0.0, inf, -inf, nan, 3.0, -7.0], [1.0, 1.0, nan, nan, nan, 0.0, 0.0]),
     "logit": ([0.0, 0.5, 1.0, -0.1, 1.1, nan], [-inf, 0.0, inf, nan, nan, nan]),
     "i0": ([0.0, inf, -inf, nan], [1.0, inf, inf, nan]),
     "i0e": ([0.0, inf, -inf, nan], [1.0, 0.0, 0.0, nan]),
