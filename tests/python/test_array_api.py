@@ -1,6 +1,9 @@
 """The namespace of the array API standard, against NumPy's, which follows the same standard."""
 
 import inspect
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -213,9 +216,10 @@ def test_mixed_unsigned_operators():
 @pytest.mark.parametrize("dtype", REAL + ["complex64", "complex128"])
 def test_functions_of_floats(dtype):
     x = array(dtype) / 8
-    for name in (
-        "acos asin asinh atan atanh conj cos cosh exp expm1 imag log1p real round sign sin sinh sqrt square tan".split()
-    ):
+    names = (
+        "acos asin asinh atan atanh conj cos cosh exp expm1 imag log1p real round sign sin sinh sqrt square tan tanh"
+    )
+    for name in names.split():
         check(name, x)
     for name in "acosh log log2 log10 reciprocal".split():
         check(name, abs(x) + np.asarray(1.25, dtype))
@@ -247,6 +251,37 @@ def test_special_cases():
     assert z[0] == complex(np.inf, 0) and z[1].real == -1
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_tanh_at_infinity(dtype):
+    """tanh(inf + iy) is 1 + 0i for y > 0 (not 0 times sin(2y)); the rest follows from symmetry."""
+    ys = np.array([0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 5.0])
+    for real in (np.inf, -np.inf):
+        z = np.empty(7, dtype)
+        z.real, z.imag = real, ys
+        result = xp.tanh(xp.asarray(z)).numpy()
+        assert result.dtype == dtype and (result == np.sign(real)).all()
+        assert (np.signbit(result.imag) == np.signbit(ys)).all()
+    same(xp.tanh(xp.asarray(np.array([0.5 + 2j, 20 - 2j], dtype))), np.tanh(np.array([0.5 + 2j, 20 - 2j], dtype)))
+    edges = xp.tanh(xp.asarray(np.array([complex(np.inf, np.nan), complex(np.nan, 0)], dtype)))
+    assert edges[0].real == 1 and xp.isnan(edges[1].real) and edges[1].imag == 0
+
+
+def test_operators_are_torch_s():
+    """Where operators differ from the functions of the same meaning; docs/deviations.md lists these."""
+    one = xp.asarray([1.0, -1.0])
+    assert (one // xp.asarray([-np.inf, np.inf])).tolist() == [-1, -1]
+    assert xp.isnan(xp.asarray([np.inf]) // 2.0).all() and xp.floor_divide(xp.asarray([np.inf]), 2.0)[0] == np.inf
+    zeros, signs = xp.asarray([-0.0, 0.0]), xp.asarray([1.0, -1.0])
+    assert xp.signbit(zeros % signs).tolist() == [True, False]
+    assert xp.signbit(xp.remainder(zeros, signs)).tolist() == [False, True]
+    wide = xp.asarray(1.0, dtype=xp.float64)
+    assert (xp.ones(2) + wide).dtype == xp.float32 and xp.add(xp.ones(2), wide).dtype == xp.float64
+    with pytest.raises(ValueError, match="step"):
+        one[::-1]
+    with pytest.raises(IndexError, match="mask"):
+        one[xp.zeros(0, dtype=xp.bool)]
+
+
 @pytest.mark.parametrize("dtype", NUMERIC)
 @pytest.mark.parametrize("axis", [None, 0, -1, (0, 2), ()])
 def test_reductions(dtype, axis):
@@ -273,6 +308,7 @@ def test_reductions(dtype, axis):
         check("cumulative_prod", x, axis=axis, include_initial=True)
         check("diff", x, axis=axis)
         check("diff", x, axis=axis, n=2, prepend=x, append=x)
+        check("diff", x, 2, axis=axis)
     check(
         "cumulative_sum", x.reshape(-1), include_initial=True, dtype=np.float64 if not dtype.startswith("c") else None
     )
@@ -374,6 +410,9 @@ def test_manipulation(dtype):
     check("unstack", x, axis=1)
     check("matrix_transpose", x)
     check("where", x != 0, x, y)
+    check("where", x != 0)
+    with pytest.raises(TypeError, match="both"):
+        xp.where(to_xp(x != 0), to_xp(x))
     check("nonzero", x)
     check("take", x, np.array([2, 0, -1]), axis=1)
     check("take_along_axis", x, np.array([[[1], [0], [2]]]), axis=1)
@@ -526,22 +565,49 @@ def test_array_api_compat():
         compat.array_namespace(x, np.ones(2))
 
 
-def test_scikit_learn():
-    sklearn = pytest.importorskip("sklearn")
-    from sklearn.metrics import pairwise, r2_score
-    from sklearn.preprocessing import StandardScaler
+USERS = """
+import numpy as np, rushlight, sklearn
+from scipy import special, stats
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.preprocessing import StandardScaler
 
-    x = random.normal(size=(20, 3))
-    try:
-        with sklearn.config_context(array_api_dispatch=True):
-            scaled = StandardScaler().fit_transform(to_xp(x))
-            score = r2_score(to_xp(x[:, 0]), to_xp(x[:, 1]))
-            kernel = pairwise.rbf_kernel(to_xp(x))
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"scikit-learn cannot dispatch: {error}")
-    same(scaled, StandardScaler().fit_transform(x))
-    np.testing.assert_allclose(score, r2_score(x[:, 0], x[:, 1]))
-    same(kernel, pairwise.rbf_kernel(x))
+random = np.random.default_rng(0)
+x, labels = random.normal(size=(40, 3)), np.arange(40) % 2
+x[:, 0] += labels
+t, y = rushlight.asarray(x), rushlight.asarray(labels)
+
+def same(result, expected):
+    assert isinstance(result, rushlight.Tensor), type(result)
+    np.testing.assert_allclose(result.numpy(), expected, rtol=1e-9, atol=1e-9)
+
+with sklearn.config_context(array_api_dispatch=True):
+    same(StandardScaler().fit_transform(t), StandardScaler().fit_transform(x))
+    same(PCA(2, svd_solver="full").fit_transform(t), PCA(2, svd_solver="full").fit_transform(x))
+    same(Ridge(solver="svd").fit(t, t[:, 1]).coef_, Ridge(solver="svd").fit(x, x[:, 1]).coef_)
+    lda = LinearDiscriminantAnalysis()
+    same(lda.fit(t, y).predict(t), LinearDiscriminantAnalysis().fit(x, labels).predict(x))
+    assert np.isclose(r2_score(t[:, 0], t[:, 1]), r2_score(x[:, 0], x[:, 1]))
+    assert np.isclose(roc_auc_score(y, t[:, 0]), roc_auc_score(labels, x[:, 0]))
+for name in "expit gammaln erf ndtri logit entr xlogy betainc logsumexp".split():
+    f, arguments = getattr(special, name), {"xlogy": 2, "betainc": 3}.get(name, 1)
+    same(f(*[abs(t) / 5] * arguments), f(*[abs(x) / 5] * arguments))
+for name in "zscore skew kurtosis gmean sem entropy".split():
+    same(getattr(stats, name)(abs(t)), getattr(stats, name)(abs(x)))
+same(stats.ttest_ind(t[:, 0], t[:, 1]).pvalue, stats.ttest_ind(x[:, 0], x[:, 1]).pvalue)
+"""
+
+
+def test_scikit_learn_and_scipy():
+    """In a process of its own: scipy reads SCIPY_ARRAY_API when it is imported."""
+    pytest.importorskip("sklearn")
+    pytest.importorskip("scipy", minversion="1.15")
+    run = subprocess.run(
+        [sys.executable, "-c", USERS], env={**os.environ, "SCIPY_ARRAY_API": "1"}, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
 
 
 def test_einops_through_the_namespace():

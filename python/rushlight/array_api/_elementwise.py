@@ -56,7 +56,6 @@ sinh = _unary("sinh", "sinh", "Hyperbolic sine.")
 sqrt = _unary("sqrt", "sqrt", "Square root.")
 square = _unary("square", "square", "x * x.")
 tan = _unary("tan", "tan", "Tangent.")
-tanh = _unary("tanh", "tanh", "Hyperbolic tangent.")
 trunc = _unary("trunc", "trunc", "Rounded towards 0; integers as they are.")
 
 add = _binary("add", "add", "x1 + x2.")
@@ -145,6 +144,16 @@ def remainder(x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
     if not x1.dtype.is_floating_point:
         return result
     return _C.where(result == 0, _C.where(_C.signbit(x2), -_C.abs(result), _C.abs(result)), result)
+
+
+def tanh(x: Tensor, /) -> Tensor:
+    """Hyperbolic tangent. At infinite real parts the zero of the imaginary part has the sign of that of x."""
+    check_array("tanh", x)
+    result = _C.tanh(x)
+    if not x.dtype.is_complex:
+        return result
+    limits = _C.complex(_C.sign(x.real), _C.copysign(_C.zeros_like(x.imag), x.imag))
+    return _C.where(_C.isinf(x.real) & _C.isfinite(x.imag), limits, result)
 
 
 def imag(x: Tensor, /) -> Tensor:

@@ -172,9 +172,12 @@ def cumulative_prod(
 
 
 def diff(
-    x: Tensor, /, *, axis: int = -1, n: int = 1, prepend: Tensor | None = None, append: Tensor | None = None
+    x: Tensor, /, n: int = 1, *, axis: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Tensor:
-    """Differences of neighbours along an axis, n times, after joining prepend and append."""
+    """Differences of neighbours along an axis, n times, after joining prepend and append.
+
+    n may stand second without its name, as in NumPy.
+    """
     check_array("diff", x)
     dim = axis_of("diff", axis, x.ndim)
     if n < 0:

@@ -76,9 +76,15 @@ def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
     return _C.gather(x, axis, indices.expand([*shape[:axis], indices.shape[axis], *shape[axis + 1 :]]))
 
 
-def where(condition: Tensor, x1: Tensor | Scalar, x2: Tensor | Scalar, /) -> Tensor:
-    """x1 where the condition is True, else x2; all broadcast."""
+def where(
+    condition: Tensor, x1: Tensor | Scalar | None = None, x2: Tensor | Scalar | None = None, /
+) -> Tensor | tuple[Tensor, ...]:
+    """x1 where the condition is True, else x2; all broadcast. Without both nonzero(condition), as NumPy has it."""
     check_array("where", condition)
+    if x1 is None and x2 is None:
+        return nonzero(condition)
+    if x1 is None or x2 is None:
+        raise TypeError("where: expected both x1 and x2 or neither")
     if not isinstance(x1, Tensor) and not isinstance(x2, Tensor):
         return _C.where(condition, x1, x2)
     return _C.where(condition, *promoted(x1, x2))
