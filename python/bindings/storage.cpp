@@ -196,7 +196,9 @@ PyObject* set_geometry(Args& a, const Ref<Storage>& storage, DType dtype) {
   const DimVector sizes = a.ints(3);
   layout::checked_numel(sizes, item_size(dtype));
   const DimVector strides = a.has(4) ? a.ints(4) : layout::contiguous_strides(sizes);
-  return set_to(a, tensor_on(storage, dtype, a.integer(2), sizes, strides));
+  const Tensor part = tensor_on(storage, dtype, a.integer(2), sizes, strides);
+  part.impl()->set_conj(a.tensor(0).is_conj());
+  return set_to(a, part);
 }
 
 void register_set() {
@@ -215,7 +217,9 @@ void register_set() {
         const Ref<Storage> storage = storage_argument(a.object(1));
         const DType dtype = a.tensor(0).dtype();
         const int64_t one = 1, n = static_cast<int64_t>(storage->nbytes()) / item_size(dtype);
-        return set_to(a, tensor_on(storage, dtype, 0, IntSpan(&n, 1), IntSpan(&one, 1)));
+        const Tensor whole = tensor_on(storage, dtype, 0, IntSpan(&n, 1), IntSpan(&one, 1));
+        whole.impl()->set_conj(a.tensor(0).is_conj());
+        return set_to(a, whole);
       },
       kMethod);
   def(
