@@ -252,6 +252,21 @@ def test_copies(again):
     np.testing.assert_array_equal(values(p), a.conj())
 
 
+def test_set():
+    a, t = pair()
+    c = t.conj()
+    c.set_(t.untyped_storage(), 0, (4,), (1,))  # a storage keeps the bit, a tensor brings its own
+    np.testing.assert_array_equal(values(c), a[0].conj())
+    c.set_(t, 4, (4,), (1,))
+    np.testing.assert_array_equal(values(c), a[1])
+    c.set_(t.conj(), 4, (4,), (1,))
+    np.testing.assert_array_equal(values(c), a[1].conj())
+    c.set_(t.mH)
+    np.testing.assert_array_equal(values(c), a.conj().T)
+    c.data = t[0]
+    np.testing.assert_array_equal(values(c), a[0])
+
+
 def test_gradients():
     _, x = pair()
     _, w = pair(seed=1)
