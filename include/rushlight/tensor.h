@@ -52,6 +52,15 @@ class TensorImpl {
   bool no_grad_view = false;  // made without recording: gradients do not flow through it
   bool inference = false;     // made in inference mode
 
+  // The conjugate bit: the elements are the conjugates of what the memory holds.
+  bool conj() const { return conj_; }
+  void set_conj(bool value) {
+    if (value != conj_) conj_tensors_.fetch_add(value ? 1 : -1, std::memory_order_relaxed);
+    conj_ = value;
+  }
+  // Whether any tensor has the bit: callers that must resolve it look here first.
+  static bool any_conj() { return conj_tensors_.load(std::memory_order_relaxed) != 0; }
+
   // Called instead of destroy() when Python owns attributes of this tensor; see bindings.
  private:
   TensorImpl() = default;
@@ -60,6 +69,8 @@ class TensorImpl {
   void refresh_contiguous();
   friend class Tensor;
 
+  bool conj_ = false;
+  static std::atomic<int64_t> conj_tensors_;  // not inline: extension modules must see the library's
   std::atomic<uint32_t> refs_{1};
   int32_t ndim_ = 0;
   int64_t* dims_ = inline_;  // sizes, then strides
@@ -90,8 +101,17 @@ class Tensor {
   Device device() const { return impl_->storage->device(); }
   const Ref<Storage>& storage() const { return impl_->storage; }
   int64_t storage_offset() const { return impl_->offset; }
-  // First element; for tensors without elements any address.
-  char* data() const { return impl_->storage->data() + impl_->offset * item_size(); }
+  // The values are the conjugates of the memory; lazy_conj() makes such tensors, resolve_conj() plain ones.
+  bool is_conj() const { return impl_->conj(); }
+  // First element; for tensors without elements any address. RuntimeError where the conjugate bit is set: kernels would
+  // read values that are not the tensor's.
+  char* data() const {
+    if (impl_->conj()) [[unlikely]]
+      fail_conj();
+    return raw_data();
+  }
+  // The same for callers that mind the conjugate bit themselves.
+  char* raw_data() const { return impl_->storage->data() + impl_->offset * item_size(); }
   template <class T>
   T* data_ptr() const {
     return reinterpret_cast<T*>(data());
@@ -143,6 +163,7 @@ class Tensor {
   }
 
  private:
+  [[noreturn]] static void fail_conj();
   Ref<TensorImpl> impl_;
 };
 

@@ -53,7 +53,7 @@ Tensor checked_result(const Tensor& before, PyObject* result, PyObject* hook) {
          tensor_type_name(t.dtype()), ")");
   if (!std::equal(t.sizes().begin(), t.sizes().end(), before.sizes().begin(), before.sizes().end()))
     fail("hook '", hook_name(hook), "' has changed the size of value");
-  return t;
+  return resolve_conj(t);
 }
 
 std::vector<Shared> hooks_in(PyObject* dict) {

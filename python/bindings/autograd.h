@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "autograd/hooks.h"
-#include "bindings/python.h"
+#include "bindings/conj.h"
 
 namespace rushlight::python {
 

@@ -133,6 +133,7 @@ PyObject* export_tensor(Args& a) {
   if (a.has(1) && !(PyLong_Check(a.object(1)) && to_int(a.object(1)) == -1))
     fail<AssertionError>("stream should be None on cpu.");
   if (t.requires_grad()) fail_buffer("Can't export tensors that require gradient, use tensor.detach()");
+  if (t.is_conj()) fail_buffer("Can't export tensors with the conjugate bit set");
   if (!t.device().is_cpu()) fail_buffer("only tensors on the CPU can be exported");
   if (a.has(3)) {
     Owned device(PySequence_Fast(a.object(3), "dl_device must be a pair of integers"));

@@ -1,7 +1,7 @@
 // Tensor[...] and Tensor[...] = value.
 #include <algorithm>
 
-#include "bindings/python.h"
+#include "bindings/conj.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {
@@ -286,11 +286,11 @@ PyObject* get_item(PyObject* self, PyObject* index) {
       const Tensor& i = unwrap(index);
       if (is_integral(i.dtype(), true)) {
         if (i.dim() > t.dim() && is_mask(i)) fail<IndexError>("too many indices for tensor of dimension ", t.dim());
-        return wrap(rushlight::index(t, {&i, 1}));
+        return wrap(rushlight::index(t.is_conj() ? resolve_conj(t) : t, {&i, 1}));
       }
     }
     const Parsed p = parse(t, index);
-    if (p.advanced) return wrap(rushlight::index(p.view, compact(p)));
+    if (p.advanced) return wrap(rushlight::index(resolve_conj(p.view), compact(p)));
     if (p.view.is_same(t)) return wrap(alias(t));
     return wrap(p.view);
   });
@@ -299,15 +299,20 @@ PyObject* get_item(PyObject* self, PyObject* index) {
 int set_item(PyObject* self, PyObject* index, PyObject* value) {
   try {
     if (!value) fail<TypeError>("Tensor does not support deleting items");
-    const Tensor& t = unwrap(self);
+    // A tensor with the conjugate bit: the conjugate of the value goes to the memory itself.
+    const bool conjugate = unwrap(self).is_conj();
+    if (conjugate) autograd::check_inplace(unwrap(self));
+    const Tensor plain = conjugate ? lazy_conj(unwrap(self)) : Tensor();
+    const Tensor& t = conjugate ? plain : unwrap(self);
     const Parsed p =
         is_plain_int(index) && t.dim() > 0 ? Parsed{select_checked(t, 0, to_int(index)), {}, false} : parse(t, index);
     // Numbers, tensors, and whatever tensor() takes.
     Tensor v;
     if (is_tensor(value)) {
-      v = unwrap(value);
+      v = resolve_conj(unwrap(value));
     } else if (is_number(value)) {
-      const Scalar number = to_scalar(value);
+      Scalar number = to_scalar(value);
+      if (conjugate && number.is_complex()) number = Scalar(std::conj(number.to_complex()));
       if (!p.advanced) {
         number.check_fits(t.dtype());
         fill_(p.view, number);
@@ -320,6 +325,7 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
       v = tensor_from_data(value, PyList_Check(value) || PyTuple_Check(value) ? OptDType(t.dtype()) : OptDType(),
                            false);
     }
+    if (conjugate && !is_number(value)) v = conj(v);
     if (p.advanced && v.dtype() != t.dtype() && (v.dim() == 0 || !is_tensor(value))) v = to(v, t.dtype());
     // Leading dims of size 1 of the value are dropped, as in torch.
     int64_t lead = 0;

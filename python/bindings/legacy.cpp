@@ -64,7 +64,7 @@ void register_legacy() {
       [](Args&) -> PyObject* { fail("Cannot access accelerator device when none is available."); }, kMethod);
   def(
       "const_data_ptr(Tensor self) -> int",
-      [](Args& a) { return PyLong_FromVoidPtr(a.tensor(0).numel() ? a.tensor(0).data() : nullptr); }, kMethod);
+      [](Args& a) { return PyLong_FromVoidPtr(a.tensor(0).numel() ? a.tensor(0).raw_data() : nullptr); }, kMethod);
   def(
       "_get_cpu_capability() -> str",
       [](Args&) {

@@ -4,7 +4,7 @@
 #include <map>
 #include <memory>
 
-#include "bindings/python.h"
+#include "bindings/conj.h"
 
 namespace rushlight::python {
 
@@ -47,6 +47,8 @@ struct Signature {
   int positional = 0;
   Handler handler;
   const Operation* operation = nullptr;
+  bool conj_aware = false;
+  bool inplace = false;  // changes the tensor that is its first argument
 };
 
 struct Function {
@@ -82,6 +84,9 @@ Signature parse_signature(const char* text, Handler handler) {
   s.text = text;
   s.handler = handler;
   s.shown = text;
+  const std::string name = s.text.substr(0, s.text.find('('));
+  s.conj_aware = is_conj_aware(name.c_str());
+  s.inplace = (name.ends_with('_') && !name.ends_with("__")) || name == "__idiv__";
   for (const auto& [ours, theirs] : {std::pair<std::string, std::string>("Operand ", "Tensor or Number "),
                                      {"Scalar", "Number"},
                                      {"[*]", "[]"},
@@ -334,6 +339,38 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
   return nullptr;
 }
 
+// Calls the handler with copies of the tensors that have the conjugate bit. What it writes goes back to them.
+[[gnu::cold]] PyObject* call_resolved(const Signature& s, Args& args) {
+  struct Kept {
+    std::vector<PyObject*> objects;
+    ~Kept() {
+      for (PyObject* o : objects) Py_DECREF(o);
+    }
+  } kept;
+  PyObject* changed = nullptr;  // with the bit
+  PyObject* copy = nullptr;
+  for (size_t i = 0; i < s.params.size(); ++i) {
+    PyObject* const o = args.values[i];
+    if (!o) continue;
+    kept.objects.push_back(without_conj(o));
+    PyObject* const plain = kept.objects.back();
+    if (plain == o) continue;
+    args.values[i] = plain;
+    if (s.params[i].name != "out" && !(i == 0 && s.inplace)) continue;
+    if (!is_tensor(o) || changed)
+      fail(args.function,
+           "(): several tensors that have the conjugate bit set cannot be written to; call "
+           "resolve_conj() first");
+    autograd::check_inplace(unwrap(o));
+    changed = o;
+    copy = plain;
+  }
+  if (!changed) return s.handler(args);
+  Owned result(s.handler(args));
+  store_resolved(unwrap(changed), unwrap(copy));
+  return result.get() == copy ? Py_NewRef(changed) : result.release();
+}
+
 PyObject* call(PyObject* callable, PyObject* const* given, size_t nargsf, PyObject* names) {
   const Function& f = *reinterpret_cast<FunctionObject*>(callable)->function;
   const Py_ssize_t count = PyVectorcall_NARGS(nargsf);
@@ -341,7 +378,11 @@ PyObject* call(PyObject* callable, PyObject* const* given, size_t nargsf, PyObje
   args.function = f.name.c_str();
   try {
     for (const Signature& s : f.overloads)
-      if (bind(s, given, count, names, args, nullptr)) return s.handler(args);
+      if (bind(s, given, count, names, args, nullptr)) {
+        if (TensorImpl::any_conj() && !s.conj_aware) [[unlikely]]
+          return call_resolved(s, args);
+        return s.handler(args);
+      }
     if (PyErr_Occurred()) return nullptr;
     return fail_call(f, given, count, names);
   } catch (...) {
@@ -536,6 +577,7 @@ void def_alias(const char* alias, const char* name, int where) {
     for (Signature& s : f->overloads) {
       s.text = alias + s.text.substr(s.text.find('('));
       s.shown = alias + s.shown.substr(s.shown.find('('));
+      s.conj_aware = is_conj_aware(alias);
     }
     functions[alias] = std::move(f);
   };

@@ -1,5 +1,5 @@
 #include "rushlight/shape.h"
-#include "bindings/python.h"
+#include "bindings/conj.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {
@@ -119,7 +119,7 @@ void register_shape() {
   def("adjoint(Tensor input)", [](Args& a) {
     const Tensor& t = a.tensor(0);
     if (t.dim() == 1) fail("tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor.");
-    return wrap(conj(matrix_T(t)));
+    return wrap(lazy_conj(matrix_T(t)));
   });
   def("permute(Tensor self, int[*] dims)", [](Args& a) { return wrap(permute(a.tensor(0), dims_of(a, 1))); }, kMethod);
   def(
@@ -178,7 +178,7 @@ void register_shape() {
       "data_ptr(Tensor self) -> int",
       [](Args& a) {
         const Tensor& t = a.tensor(0);
-        return PyLong_FromVoidPtr(t.storage()->nbytes() ? t.data() : nullptr);
+        return PyLong_FromVoidPtr(t.storage()->nbytes() ? t.raw_data() : nullptr);
       },
       kMethod, "Address of the first element.");
   def(

@@ -192,11 +192,13 @@ PyObject* set_to(Args& a, const Tensor& source) {
 }
 
 // self, source, storage_offset, size, stride
-PyObject* set_geometry(Args& a, const Ref<Storage>& storage, DType dtype) {
+PyObject* set_geometry(Args& a, const Ref<Storage>& storage, DType dtype, bool conjugate) {
   const DimVector sizes = a.ints(3);
   layout::checked_numel(sizes, item_size(dtype));
   const DimVector strides = a.has(4) ? a.ints(4) : layout::contiguous_strides(sizes);
-  return set_to(a, tensor_on(storage, dtype, a.integer(2), sizes, strides));
+  const Tensor part = tensor_on(storage, dtype, a.integer(2), sizes, strides);
+  part.impl()->set_conj(conjugate && is_complex(dtype));
+  return set_to(a, part);
 }
 
 void register_set() {
@@ -208,19 +210,25 @@ void register_set() {
   def("set_(Tensor self, Tensor source)", [](Args& a) { return set_to(a, a.tensor(1)); }, kMethod);
   def(
       "set_(Tensor self, Tensor source, int storage_offset, int[] size, int[]? stride=None)",
-      [](Args& a) { return set_geometry(a, a.tensor(1).storage(), a.tensor(1).dtype()); }, kMethod);
+      [](Args& a) { return set_geometry(a, a.tensor(1).storage(), a.tensor(1).dtype(), a.tensor(1).is_conj()); },
+      kMethod);
   def(
       "set_(Tensor self, object source)",
       [](Args& a) {
         const Ref<Storage> storage = storage_argument(a.object(1));
         const DType dtype = a.tensor(0).dtype();
         const int64_t one = 1, n = static_cast<int64_t>(storage->nbytes()) / item_size(dtype);
-        return set_to(a, tensor_on(storage, dtype, 0, IntSpan(&n, 1), IntSpan(&one, 1)));
+        const Tensor whole = tensor_on(storage, dtype, 0, IntSpan(&n, 1), IntSpan(&one, 1));
+        whole.impl()->set_conj(a.tensor(0).is_conj());
+        return set_to(a, whole);
       },
       kMethod);
   def(
       "set_(Tensor self, object source, int storage_offset, int[] size, int[]? stride=None)",
-      [](Args& a) { return set_geometry(a, storage_argument(a.object(1)), a.tensor(0).dtype()); }, kMethod);
+      [](Args& a) {
+        return set_geometry(a, storage_argument(a.object(1)), a.tensor(0).dtype(), a.tensor(0).is_conj());
+      },
+      kMethod);
 }
 
 }  // namespace

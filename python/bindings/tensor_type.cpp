@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "bindings/autograd.h"
-#include "bindings/python.h"
+#include "bindings/conj.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {
@@ -84,8 +84,18 @@ struct Side {
 };
 
 template <class F>
+[[gnu::cold, gnu::noinline]] PyObject* operate_resolved(PyObject* a, PyObject* b, F&& f) {
+  const Owned c(without_conj(a)), d(without_conj(b));
+  const Side x(c.get()), y(d.get());
+  if (!x.valid || !y.valid) Py_RETURN_NOTIMPLEMENTED;
+  return wrap(f(x.operand(), y.operand()));
+}
+
+template <class F>
 PyObject* operate(PyObject* a, PyObject* b, F&& f) {
   return guarded([&]() -> PyObject* {
+    if (TensorImpl::any_conj()) [[unlikely]]
+      return operate_resolved(a, b, f);
     const Side x(a), y(b);
     if (!x.valid || !y.valid) Py_RETURN_NOTIMPLEMENTED;
     return wrap(f(x.operand(), y.operand()));
@@ -114,19 +124,39 @@ PyObject* nb_power(PyObject* a, PyObject* b, PyObject* modulo) {
   return operate(a, b, [](const Operand& x, const Operand& y) { return pow(x, y); });
 }
 
-PyObject* nb_matmul(PyObject* a, PyObject* b) {
-  if (!is_tensor(a) || !is_tensor(b)) Py_RETURN_NOTIMPLEMENTED;
-  return guarded([&] { return wrap(matmul(unwrap(a), unwrap(b))); });
+PyObject* matmul_of(const Tensor& a, const Tensor& b) {
+  if (a.is_conj() || b.is_conj()) [[unlikely]]
+    return wrap(matmul(resolve_conj(a), resolve_conj(b)));
+  return wrap(matmul(a, b));
 }
 
-#define RL_INPLACE(name, function)                        \
-  PyObject* nb_inplace_##name(PyObject* a, PyObject* b) { \
-    return guarded([&]() -> PyObject* {                   \
-      const Side y(b);                                    \
-      if (!y.valid) Py_RETURN_NOTIMPLEMENTED;             \
-      function(unwrap(a), y.operand());                   \
-      return Py_NewRef(a);                                \
-    });                                                   \
+PyObject* nb_matmul(PyObject* a, PyObject* b) {
+  if (!is_tensor(a) || !is_tensor(b)) Py_RETURN_NOTIMPLEMENTED;
+  return guarded([&] { return matmul_of(unwrap(a), unwrap(b)); });
+}
+
+template <class F>
+[[gnu::cold, gnu::noinline]] PyObject* change_in_place(PyObject* a, PyObject* b, F&& f) {
+  const Owned other(without_conj(b));
+  const Side y(other.get());
+  if (!y.valid) Py_RETURN_NOTIMPLEMENTED;
+  if (unwrap(a).is_conj())
+    change_resolved(unwrap(a), [&](const Tensor& x) { f(x, y.operand()); });
+  else
+    f(unwrap(a), y.operand());
+  return Py_NewRef(a);
+}
+
+#define RL_INPLACE(name, function)                                                               \
+  PyObject* nb_inplace_##name(PyObject* a, PyObject* b) {                                        \
+    return guarded([&]() -> PyObject* {                                                          \
+      if (TensorImpl::any_conj()) [[unlikely]]                                                   \
+        return change_in_place(a, b, [](const Tensor& x, const Operand& y) { function(x, y); }); \
+      const Side y(b);                                                                           \
+      if (!y.valid) Py_RETURN_NOTIMPLEMENTED;                                                    \
+      function(unwrap(a), y.operand());                                                          \
+      return Py_NewRef(a);                                                                       \
+    });                                                                                          \
   }
 RL_INPLACE(add, add_)
 RL_INPLACE(subtract, sub_)
@@ -142,6 +172,8 @@ RL_INPLACE(rshift, bitwise_right_shift_)
 #undef RL_INPLACE
 PyObject* nb_inplace_power(PyObject* a, PyObject* b, PyObject*) {
   return guarded([&]() -> PyObject* {
+    if (TensorImpl::any_conj()) [[unlikely]]
+      return change_in_place(a, b, [](const Tensor& x, const Operand& y) { pow_(x, y); });
     const Side y(b);
     if (!y.valid) Py_RETURN_NOTIMPLEMENTED;
     pow_(unwrap(a), y.operand());
@@ -150,7 +182,7 @@ PyObject* nb_inplace_power(PyObject* a, PyObject* b, PyObject*) {
 }
 
 PyObject* nb_negative(PyObject* a) {
-  return guarded([&] { return wrap(neg(unwrap(a))); });
+  return guarded([&] { return wrap(unwrap(a).is_conj() ? neg(resolve_conj(unwrap(a))) : neg(unwrap(a))); });
 }
 PyObject* nb_positive(PyObject* a) {
   return guarded([&] {
@@ -159,7 +191,7 @@ PyObject* nb_positive(PyObject* a) {
   });
 }
 PyObject* nb_absolute(PyObject* a) {
-  return guarded([&] { return wrap(abs(unwrap(a))); });
+  return guarded([&] { return wrap(unwrap(a).is_conj() ? abs(resolve_conj(unwrap(a))) : abs(unwrap(a))); });
 }
 PyObject* nb_invert(PyObject* a) {
   return guarded([&] {
@@ -212,7 +244,7 @@ PyObject* nb_index(PyObject* a) {
   });
 }
 
-PyObject* tensor_compare(PyObject* a, PyObject* b, int op) {
+PyObject* compare(PyObject* a, PyObject* b, int op) {
   return guarded([&]() -> PyObject* {
     const Side y(b);
     if (!y.valid) Py_RETURN_NOTIMPLEMENTED;
@@ -225,6 +257,15 @@ PyObject* tensor_compare(PyObject* a, PyObject* b, int op) {
       case Py_GT: return wrap(gt(x, y.operand()));
       default: return wrap(ge(x, y.operand()));
     }
+  });
+}
+
+PyObject* tensor_compare(PyObject* a, PyObject* b, int op) {
+  if (!TensorImpl::any_conj()) [[likely]]
+    return compare(a, b, op);
+  return guarded([&]() -> PyObject* {
+    const Owned c(without_conj(a)), d(without_conj(b));
+    return check_object(compare(c.get(), d.get(), op));
   });
 }
 
@@ -250,10 +291,11 @@ PyObject* tensor_iter(PyObject* self) {
 
 int tensor_contains(PyObject* self, PyObject* value) {
   try {
-    const Side y(value);
+    const Owned plain(without_conj(value));
+    const Side y(plain.get());
     if (!y.valid)
       fail("Tensor.__contains__ only supports Tensor or scalar, but you passed in a ", type_name(value), ".");
-    return any(eq(unwrap(self), y.operand())).item().to_bool();
+    return any(eq(resolve_conj(unwrap(self)), y.operand())).item().to_bool();
   } catch (...) {
     set_python_error();
     return -1;
@@ -358,11 +400,11 @@ RL_GETTER(H, [&] {
   if (t.dim() != 2 && t.dim() != 0)
     fail("tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(), "-D tensor.",
          t.dim() > 2 ? " For batches of matrices, consider using tensor.mH" : "");
-  return wrap(conj(t.dim() ? matrix_T(t) : numpy_T(t)));
+  return wrap(lazy_conj(t.dim() ? matrix_T(t) : numpy_T(t)));
 }())
 RL_GETTER(mH, [&] {
   if (t.dim() == 1) fail("tensor.mH is only supported on matrices or batches of matrices. Got 1-D tensor.");
-  return wrap(conj(matrix_T(t)));
+  return wrap(lazy_conj(matrix_T(t)));
 }())
 RL_GETTER(real, wrap(real(t)))
 RL_GETTER(imag, wrap(imag(t)))
@@ -442,6 +484,7 @@ PyObject* get_data(PyObject* self, void*) {
     // Shares memory, but neither history nor the counter of changes.
     const Tensor& t = unwrap(self);
     TensorImpl* impl = TensorImpl::create(t.storage(), t.dtype(), t.sizes(), t.strides(), t.storage_offset());
+    impl->set_conj(t.is_conj());
     impl->version = new VersionCounter;
     impl->version->owners = 1;
     return wrap(Tensor::adopt(impl));

@@ -2,7 +2,7 @@
 #include "rushlight/ternary.h"
 #include "rushlight/index.h"
 
-#include "bindings/python.h"
+#include "bindings/conj.h"
 #include "ops/elementwise.h"
 
 namespace rushlight::python {
@@ -181,8 +181,10 @@ void register_selection() {
 void register_parts() {
   def(
       "conj(Tensor input)",
-      [](Args& a) { return is_complex(a.tensor(0).dtype()) ? wrap(conj(a.tensor(0))) : self_of(a); }, kBoth,
-      "The complex conjugate; real tensors are returned as they are.");
+      [](Args& a) { return is_complex(a.tensor(0).dtype()) ? wrap(lazy_conj(a.tensor(0))) : self_of(a); }, kBoth,
+      "The complex conjugate as a view: the same memory, read and written conjugated. Real tensors are returned as "
+      "they "
+      "are.");
   def("conj_physical(Tensor input, *, Tensor? out=None)", [](Args& a) {
     if (a.has(1)) {
       if (a.tensor(1).dtype() != a.tensor(0).dtype())
@@ -199,7 +201,10 @@ void register_parts() {
         return self_of(a);
       },
       kMethod);
-  def("resolve_conj(Tensor input)", self_of);
+  def(
+      "resolve_conj(Tensor input)",
+      [](Args& a) { return a.tensor(0).is_conj() ? wrap(resolve_conj(a.tensor(0))) : self_of(a); }, kBoth,
+      "A copy in memory of its own where is_conj(), else the tensor itself.");
   def("resolve_neg(Tensor input)", self_of);
   def(
       "real(Tensor input)",

@@ -16,22 +16,24 @@ def _rebuild_storage(data):
     return _C._storage_from_buffer(data)
 
 
-def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad):
+def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, conj=False):
     tensor = _C._tensor_on_storage(storage, dtype, offset, size, stride)
+    if conj:
+        tensor = tensor.conj().detach()
     if requires_grad:
         tensor.requires_grad = True
     return tensor
 
 
 def _rebuild_subclass(cls, parts, state):
-    requires_grad = parts[-1]
-    tensor = Tensor._make_subclass(cls, _rebuild_tensor(*parts[:-1], False), requires_grad)
+    plain = _rebuild_tensor(*parts[:5], False, *parts[6:])
+    tensor = Tensor._make_subclass(cls, plain, parts[5])
     tensor.__dict__.update(state)
     return tensor
 
 
 def _parts(tensor, storage):
-    return (
+    parts = (
         storage,
         tensor.dtype,
         tensor.storage_offset(),
@@ -39,6 +41,7 @@ def _parts(tensor, storage):
         tensor.stride(),
         tensor.requires_grad,
     )
+    return (*parts, True) if tensor.is_conj() else parts
 
 
 def _build(cls, parts, state):

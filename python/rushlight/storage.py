@@ -26,6 +26,8 @@ def __getattr__(name):
 def _whole(tensor):
     """A detached 1-d tensor over all of a tensor's storage: elements before its offset and after its end too."""
     flat = tensor.detach()
+    if flat.is_conj():  # the memory as it is
+        flat = flat.conj()
     return flat.as_strided((tensor.untyped_storage().nbytes() // tensor.element_size(),), (1,), 0)
 
 

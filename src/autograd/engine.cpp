@@ -10,6 +10,7 @@
 #include "autograd/hooks.h"
 #include "cpu/loop_plan.h"
 #include "layout/layout.h"
+#include "rushlight/conj.h"
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
 
@@ -312,7 +313,7 @@ std::vector<std::pair<Edge, Tensor>> start(std::span<const Tensor> roots, std::s
   std::vector<std::pair<Edge, Tensor>> starts;
   for (size_t i = 0; i < roots.size(); ++i) {
     const Tensor& root = roots[i];
-    Tensor grad = grads.empty() ? Tensor() : grads[i];
+    Tensor grad = grads.empty() || !grads[i].defined() ? Tensor() : resolve_conj(grads[i]);
     if (!root.requires_grad()) fail("element ", i, " of tensors does not require grad and does not have a grad_fn");
     if (!grad.defined()) {
       if (root.numel() != 1) fail("grad can be implicitly created only for scalar outputs");

@@ -1,6 +1,7 @@
 // Who made a tensor: grad_fn, leaves, views that were changed in place, hooks.
 #include "autograd/hooks.h"
 #include "layout/layout.h"
+#include "rushlight/conj.h"
 #include "rushlight/ops.h"
 
 namespace rushlight {
@@ -38,16 +39,21 @@ bool sees_parts(const Tensor& base, const Tensor& view) {
   return is_complex(base.dtype()) && !is_complex(view.dtype());
 }
 
+// The view's values are the conjugates of what the base has there.
+bool sees_conj(const Tensor& base, const Tensor& view) {
+  return !sees_parts(base, view) && base.is_conj() != view.is_conj();
+}
+
 // A node for part `v` of a base of geometry `b`.
-Ref<Node> part_node(layout::Geometry b, const layout::Geometry& v, bool in_parts) {
+Ref<Node> part_node(layout::Geometry b, const layout::Geometry& v, bool in_parts, bool conjugate) {
   if (in_parts) {
     for (int64_t& stride : b.strides) stride *= 2;
     b.sizes.push_back(2);
     b.strides.push_back(1);
     b.offset *= 2;
   }
-  auto derivative = [b, v, in_parts](autograd::Grads& g) {
-    const Tensor whole = as_strided_backward(g.grad(), b, v);
+  auto derivative = [b, v, in_parts, conjugate](autograd::Grads& g) {
+    const Tensor whole = as_strided_backward(conjugate ? conj(g.grad()) : g.grad(), b, v);
     g[0] = in_parts ? view_as_complex(whole.is_contiguous() ? whole : clone(whole, true)) : whole;
   };
   return Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>("AsStridedBackward0", derivative, 1));
@@ -61,13 +67,14 @@ class CopySlices final : public Node {
       : base_{layout::geometry_of(base)},
         view_{layout::geometry_of(view)},
         in_parts_(sees_parts(base, view)),
+        conjugate_(sees_conj(base, view)),
         function_(std::move(function)) {
     function_->outer = this;
   }
   ~CopySlices() override { function_->outer = nullptr; }
   const char* name() const override { return "CopySlices"; }
   // A node that gives the gradient of the changed view to the base.
-  Ref<Node> part() const { return part_node(base_, view_, in_parts_); }
+  Ref<Node> part() const { return part_node(base_, view_, in_parts_, conjugate_); }
 
   void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
     if (!grads[0].defined()) return;
@@ -76,13 +83,13 @@ class CopySlices final : public Node {
     const Tensor whole = in_parts_ ? view_as_real(result) : result;
     const Tensor slice =
         as_strided(whole, view_.sizes, view_.strides, view_.offset - base_.offset * (in_parts_ ? 2 : 1));
-    const Tensor arrived = clone(slice);
+    const Tensor arrived = conjugate_ ? conj(slice) : clone(slice);
     std::vector<Tensor> inner(edges.size());
     function_->apply({&arrived, 1}, inner);
     if (!edges.begin()->node) {
       // Nobody asks for the gradient of the old base.
     } else if (inner[0].defined()) {
-      copy_(slice, inner[0]);
+      copy_(slice, conjugate_ ? conj(inner[0]) : inner[0]);
       out[0] = result;
     } else {
       zero_(slice);
@@ -94,14 +101,15 @@ class CopySlices final : public Node {
 
  private:
   layout::Geometry base_, view_;
-  bool in_parts_;
+  bool in_parts_, conjugate_;
   Ref<Node> function_;  // its edges are those of this node, so that it knows which gradients are wanted
 };
 
 // The grad_fn of a view whose base was changed since: the view is a strided part of what the base is now.
 void regenerate(const Tensor& view, AutogradMeta& meta) {
   const Tensor base = base_of(view);
-  const Ref<Node> node = part_node(layout::geometry_of(base), layout::geometry_of(view), sees_parts(base, view));
+  const Ref<Node> node =
+      part_node(layout::geometry_of(base), layout::geometry_of(view), sees_parts(base, view), sees_conj(base, view));
   const Tensor* inputs[1] = {&base};
   autograd::connect(*node, inputs);
   node->meta(0) = {view.dtype(), view.sizes()};
@@ -158,7 +166,7 @@ void Tensor::set_grad(const Tensor& g) const {
   if (!equal(g.sizes(), sizes()))
     fail("attempting to assign a gradient of size '", g.sizes(), "' to a tensor of size '", sizes(),
          "'. Please ensure that the gradient and the tensor are the same size");
-  meta_of(*this).grad = g;
+  meta_of(*this).grad = resolve_conj(g);
 }
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_graph) const {

@@ -8,6 +8,8 @@
 
 namespace rushlight {
 
+std::atomic<int64_t> TensorImpl::conj_tensors_{0};
+
 TensorImpl* TensorImpl::create(Ref<Storage> storage, DType dtype, IntSpan sizes, IntSpan strides, int64_t offset) {
   TensorImpl* t = new (allocate(sizeof(TensorImpl))) TensorImpl;
   t->version = &storage->version();
@@ -69,6 +71,7 @@ void TensorImpl::destroy() {
     delete autograd;
   }
   if (base) base->release();
+  set_conj(false);
   if (dims_ != inline_) delete[] dims_;
   if (version != &storage->version() && version->owners.fetch_sub(1) == 1) delete version;
   this->~TensorImpl();
@@ -79,8 +82,13 @@ Tensor share(const Tensor& t) {
   TensorImpl* impl = TensorImpl::create(t.storage(), t.dtype(), t.sizes(), t.strides(), t.storage_offset());
   impl->version = t.impl()->version;
   impl->inference = t.impl()->inference;
+  impl->set_conj(t.is_conj());
   if (impl->version != &t.storage()->version()) impl->version->owners.fetch_add(1);
   return Tensor::adopt(impl);
+}
+
+void Tensor::fail_conj() {
+  fail("the memory of a tensor that has the conjugate bit set was asked for; call resolve_conj() first");
 }
 
 int64_t wrap_dim(int64_t dim, int64_t ndim) {

@@ -7,13 +7,38 @@
 #include "cpu/loop_plan.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
+#include "rushlight/conj.h"
 
 namespace rushlight {
 
 using autograd::Grads;
 
+namespace {
+
+// The memory of a tensor with the conjugate bit, without the bit and without history.
+Tensor unconjugated(const Tensor& self) {
+  Tensor r = share(self);
+  r.impl()->set_conj(false);
+  return r;
+}
+
+[[gnu::cold]] Tensor clone_conj(const Tensor& self, bool contiguous) {
+  Tensor r;
+  {
+    NoGradGuard no_grad;
+    const Tensor memory = unconjugated(self);
+    r = conj(contiguous && !self.is_contiguous() ? clone(memory, true) : memory);
+  }
+  if (autograd::needs(self)) autograd::record("CloneBackward0", r, {&self}, [](Grads& g) { g[0] = g.grad(); });
+  return r;
+}
+
+}  // namespace
+
 Tensor clone(const Tensor& self, bool contiguous) {
   check_cpu("clone", self);
+  if (self.is_conj()) [[unlikely]]
+    return clone_conj(self, contiguous);
   Tensor r = contiguous ? empty(self.sizes(), self.dtype(), self.device()) : empty_like(self);
   // A dense tensor in its own order is one block.
   if (self.numel() && equal(r.strides(), self.strides()) && self.is_non_overlapping_and_dense() &&
@@ -30,6 +55,8 @@ Tensor contiguous(const Tensor& self) { return self.is_contiguous() ? self : clo
 Tensor to(const Tensor& self, DType dtype, bool copy) {
   if (dtype == self.dtype()) return copy ? clone(self) : self;
   check_cpu("to", self);
+  if (self.is_conj()) [[unlikely]]
+    return to(resolve_conj(self), dtype);
   if (is_complex(self.dtype()) && !is_complex(dtype) && dtype != DType::Bool)
     warn("Casting complex values to real discards the imaginary part");
   Tensor r = empty_like(self, dtype);
@@ -52,6 +79,12 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
   check_cpu("copy_", source);
   autograd::check_inplace(self);
   if (self.is_same(source)) return self;
+  if (self.is_conj()) [[unlikely]] {
+    copy_(lazy_conj(self), lazy_conj(source));
+    return self;
+  }
+  if (source.is_conj()) [[unlikely]]
+    return copy_(self, resolve_conj(source));
   if (!layout::is_expandable_to(source.sizes(), self.sizes())) {
     const DimVector shape = layout::broadcast_shapes(self.sizes(), source.sizes());
     fail("output with shape ", self.sizes(), " doesn't match the broadcast shape ", IntSpan(shape));
@@ -129,7 +162,8 @@ const Tensor& zero_(const Tensor& self) {
 Scalar item(const Tensor& self) {
   if (self.numel() != 1) fail("a Tensor with ", self.numel(), " elements cannot be converted to Scalar");
   check_cpu("item", self);
-  return Scalar::load(self.dtype(), self.data());
+  const Scalar value = Scalar::load(self.dtype(), self.raw_data());
+  return self.is_conj() ? Scalar(std::conj(value.to_complex())) : value;
 }
 
 Tensor conj(const Tensor& self) { return is_complex(self.dtype()) ? conj_physical(self) : self; }

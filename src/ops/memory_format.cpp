@@ -3,6 +3,7 @@
 
 #include "cpu/loop_plan.h"
 #include "ops/elementwise.h"
+#include "rushlight/conj.h"
 
 namespace rushlight {
 
@@ -25,7 +26,7 @@ Tensor converted(const char* node, const Tensor& self, DType dtype, MemoryFormat
   const Tensor r = empty_like(self, dtype, format);
   if (is_complex(self.dtype()) && !is_complex(dtype) && dtype != DType::Bool)
     warn("Casting complex values to real discards the imaginary part");
-  cpu::copy_elements(r, self);
+  cpu::copy_elements(r, self.is_conj() ? resolve_conj(detach(self)) : self);
   if (autograd::needs(self) && is_differentiable(dtype))
     autograd::record(node, r, {&self}, [](Grads& g) { g[0] = g.grad(); });
   return r;

@@ -5,6 +5,7 @@
 
 #include "layout/layout.h"
 #include "ops/elementwise.h"
+#include "rushlight/conj.h"
 #include "rushlight/shape.h"
 
 namespace rushlight {
@@ -18,6 +19,8 @@ Tensor make_view(const Tensor& self, const Geometry& g) {
   impl->version = from.version;
   if (impl->version != &self.storage()->version()) impl->version->owners.fetch_add(1);
   impl->inference = from.inference;
+  if (from.conj()) [[unlikely]]
+    impl->set_conj(true);
   if (!InferenceMode::enabled()) {
     impl->base = from.base ? from.base : self.impl();
     impl->base->retain();
@@ -61,6 +64,8 @@ Tensor view(const Tensor& self, IntSpan shape) {
 }
 
 Tensor view_dtype(const Tensor& self, DType dtype) {
+  if (self.is_conj())
+    fail("torch.Tensor.view is not supported for conjugate view tensors when converting to a different dtype.");
   if (dtype == self.dtype()) return alias(self);
   const int64_t from = self.item_size(), to = item_size(dtype);
   Geometry g = layout::geometry_of(self);
@@ -344,6 +349,11 @@ Tensor sum_to_size(const Tensor& self, IntSpan sizes) {
 
 Tensor view_as_real(const Tensor& self) {
   if (!is_complex(self.dtype())) fail("view_as_real is only supported for complex tensors");
+  if (self.is_conj())
+    fail(
+        "view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate tensor so you can view "
+        "it "
+        "as real, use self.resolve_conj(); however, be warned that the resulting tensor will NOT alias the original.");
   Geometry g = layout::geometry_of(self);
   if (self.dim() + 1 > kMaxDims) fail("view_as_real(): tensors have at most ", kMaxDims, " dimensions");
   for (int64_t& s : g.strides) scale_stride(s, 2);
@@ -384,11 +394,12 @@ Tensor view_as_complex(const Tensor& self) {
 
 Tensor real(const Tensor& self) {
   if (!is_complex(self.dtype())) return self;
-  return select(view_as_real(self), -1, 0);
+  return select(view_as_real(self.is_conj() ? lazy_conj(self) : self), -1, 0);
 }
 
 Tensor imag(const Tensor& self) {
   if (!is_complex(self.dtype())) fail("imag is not implemented for tensors with non-complex dtypes.");
+  if (self.is_conj()) return neg(imag(lazy_conj(self)));
   return select(view_as_real(self), -1, 1);
 }
 
@@ -421,6 +432,7 @@ void set_storage(const Tensor& self, const Tensor& source) {
   }
   t.storage = s.storage;
   t.dtype = s.dtype;
+  t.set_conj(s.conj());
   t.set_geometry(s.sizes(), s.strides(), s.offset);
 }
 

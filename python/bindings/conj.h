@@ -1,0 +1,27 @@
+// Tensors with the conjugate bit, which most operations take as resolved copies.
+#pragma once
+
+#include "bindings/python.h"
+#include "rushlight/conj.h"
+
+namespace rushlight::python {
+
+// Whether a function of this name minds the conjugate bit itself: views, questions about geometry, copies.
+bool is_conj_aware(const char* name);
+
+// o, with copies in place of tensors that have the conjugate bit, also as items of a list or tuple. A new reference.
+PyObject* without_conj(PyObject* o);
+
+// Gives the value of a changed resolved copy back to the tensor with the bit that it was made from.
+void store_resolved(const Tensor& self, const Tensor& changed);
+
+// change(copy) for a tensor with the conjugate bit, whose memory gets the result.
+template <class F>
+void change_resolved(const Tensor& self, F&& change) {
+  autograd::check_inplace(self);
+  const Tensor copy = resolve_conj(self);
+  change(copy);
+  store_resolved(self, copy);
+}
+
+}  // namespace rushlight::python
