@@ -148,6 +148,7 @@ struct AutogradMeta {
   Ref<Node> grad_fn;
   uint32_t slot = 0;          // which output of grad_fn
   uint32_t attr_version = 0;  // of a view: the version at which grad_fn was valid
+  uint64_t base_history = 0;  // of a view: the sequence number of the base's grad_fn then, 0 without one
   bool requires_grad = false;
   bool retains_grad = false;
   Node* accumulator = nullptr;                              // weak: AccumulateGrad of a leaf

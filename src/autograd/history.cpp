@@ -105,6 +105,14 @@ class CopySlices final : public Node {
   Ref<Node> function_;  // its edges are those of this node, so that it knows which gradients are wanted
 };
 
+// An operation that changes the base in place gives it a history only after its operands have been looked at, one of
+// which may be a view of the same base: the version alone does not tell that the view's history is old.
+uint64_t history_of_base(const Tensor& view) {
+  if (!view.impl()->base) return 0;
+  const AutogradMeta* meta = base_of(view).impl()->autograd;
+  return meta && meta->grad_fn ? meta->grad_fn->sequence : 0;
+}
+
 // The grad_fn of a view whose base was changed since: the view is a strided part of what the base is now.
 void regenerate(const Tensor& view, AutogradMeta& meta) {
   const Tensor base = base_of(view);
@@ -115,6 +123,7 @@ void regenerate(const Tensor& view, AutogradMeta& meta) {
   node->meta(0) = {view.dtype(), view.sizes()};
   set_node(view.impl(), meta, node, 0);
   meta.attr_version = view.version();
+  meta.base_history = history_of_base(view);
 }
 
 }  // namespace
@@ -147,7 +156,8 @@ Ref<Node> Tensor::grad_fn() const {
   if (t.base && follows_base(t) && base_of(*this).requires_grad()) {
     AutogradMeta& meta = meta_of(*this);
     if (meta.requires_grad && !meta.grad_fn) return {};
-    if (!meta.grad_fn || meta.attr_version != version()) regenerate(*this, meta);
+    if (!meta.grad_fn || meta.attr_version != version() || history_of_base(*this) > meta.base_history)
+      regenerate(*this, meta);
     return meta.grad_fn;
   }
   return t.autograd ? t.autograd->grad_fn : Ref<Node>();
@@ -210,6 +220,7 @@ void set_history(const Tensor& result, const Ref<Node>& node, uint32_t slot) {
   AutogradMeta& meta = meta_of(result);
   set_node(result.impl(), meta, node, slot);
   meta.attr_version = result.version();
+  meta.base_history = history_of_base(result);
   node->meta(slot) = {result.dtype(), result.sizes()};
 }
 

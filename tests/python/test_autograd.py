@@ -507,3 +507,22 @@ def test_make_subclass(device):
     with pytest.raises(TypeError):
         torch.Tensor._make_subclass(int, data)
     assert isinstance(data, torch.autograd.Variable)
+
+
+def test_operand_that_is_a_view_of_what_changes():
+    """The view follows the base to its new history, also where the same call used the view."""
+    for change in (
+        lambda u, v: u.add_(v),
+        lambda u, v: u.mul_(v),
+        lambda u, v: u.addcmul_(v, v),
+    ):
+        x = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True)
+        w = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+
+        def f(x):
+            u = x * 1.5
+            v = u[:]
+            change(u, v)  # noqa: B023
+            return (v * w).sum() + (u * u).sum()
+
+        assert torch.autograd.gradcheck(f, (x,))
