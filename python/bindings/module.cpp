@@ -63,8 +63,8 @@ NB_MODULE(_C, m) {
     register_view_copy();
     register_memory_format();
     register_reduce();
-  register_scan();
-  register_statistics();
+    register_scan();
+    register_statistics();
     register_matmul();
     register_join();
     register_index();

@@ -91,24 +91,23 @@ Tensor as_strided_scatter(const Tensor& self, const Tensor& src, IntSpan sizes, 
       },
       true);
   if (autograd::needs(self, src))
-    autograd::record("AsStridedScatterBackward0", r, {&self, &src},
-                     [own = layout::geometry_of(r), own_offset = storage_offset.value_or(r.storage_offset()),
-                      view_sizes, view_strides](Grads& g) {
-                       // The gradient as the memory that self and the view lie in.
-                       const int64_t n =
-                           std::max({layout::required_elements(own.sizes, own.strides, own.offset),
-                                     layout::required_elements(view_sizes, view_strides, own_offset), int64_t{1}});
-                       const Geometry memory{DimVector{n}, DimVector{1}, 0};
-                       const Tensor flat = as_strided_backward(g.grad(), memory, own);
-                       const Tensor part = as_strided(flat, view_sizes, view_strides, own_offset);
-                       // torch gives self the gradient of what src replaced, and so does this.
-                       if (g.needs(0)) {
-                         const Tensor kept =
-                             as_strided_scatter(zeros_like(flat), part, view_sizes, view_strides, own_offset);
-                         g[0] = as_strided(kept, own.sizes, own.strides, own.offset);
-                       }
-                       if (g.needs(1)) g[1] = part;
-                     });
+    autograd::record(
+        "AsStridedScatterBackward0", r, {&self, &src},
+        [own = layout::geometry_of(r), own_offset = storage_offset.value_or(r.storage_offset()), view_sizes,
+         view_strides](Grads& g) {
+          // The gradient as the memory that self and the view lie in.
+          const int64_t n = std::max({layout::required_elements(own.sizes, own.strides, own.offset),
+                                      layout::required_elements(view_sizes, view_strides, own_offset), int64_t{1}});
+          const Geometry memory{DimVector{n}, DimVector{1}, 0};
+          const Tensor flat = as_strided_backward(g.grad(), memory, own);
+          const Tensor part = as_strided(flat, view_sizes, view_strides, own_offset);
+          // torch gives self the gradient of what src replaced, and so does this.
+          if (g.needs(0)) {
+            const Tensor kept = as_strided_scatter(zeros_like(flat), part, view_sizes, view_strides, own_offset);
+            g[0] = as_strided(kept, own.sizes, own.strides, own.offset);
+          }
+          if (g.needs(1)) g[1] = part;
+        });
   return r;
 }
 
