@@ -78,6 +78,16 @@ struct NativeVec {
   typedef T type __attribute__((vector_size(RL_VECTOR_BYTES)));
 };
 
+// Integer lanes are added and multiplied as unsigned ones, so that they wrap.
+template <class T, bool Float = (T(0.5) != T(0))>
+struct WrappingType {
+  using type = T;
+};
+template <class T>
+struct WrappingType<T, false> {
+  using type = UIntOf<T>;
+};
+
 // What a comparison gives: all bits of a lane set or none. Masks of types of one width are the same type.
 template <int Bytes>
 struct MaskOfSize {
@@ -101,7 +111,12 @@ struct Vec {
   using Native = typename NativeVec<T>::type;
   static constexpr int size = RL_VECTOR_BYTES / static_cast<int>(sizeof(T));
 
+  using Bits = typename NativeVec<typename WrappingType<T>::type>::type;
+
   Native v;
+
+  static RL_INLINE Bits bits(Vec a) { return (Bits)a.v; }
+  static RL_INLINE Vec wrapping(Bits b) { return (Native)b; }
 
   Vec() = default;
   RL_INLINE Vec(Native native) : v(native) {}
@@ -155,14 +170,14 @@ struct Vec {
   RL_INLINE T operator[](int lane) const { return v[lane]; }
   RL_INLINE void set(int lane, T value) { v[lane] = value; }
 
-  friend RL_INLINE Vec operator+(Vec a, Vec b) { return a.v + b.v; }
-  friend RL_INLINE Vec operator-(Vec a, Vec b) { return a.v - b.v; }
-  friend RL_INLINE Vec operator*(Vec a, Vec b) { return a.v * b.v; }
+  friend RL_INLINE Vec operator+(Vec a, Vec b) { return wrapping(bits(a) + bits(b)); }
+  friend RL_INLINE Vec operator-(Vec a, Vec b) { return wrapping(bits(a) - bits(b)); }
+  friend RL_INLINE Vec operator*(Vec a, Vec b) { return wrapping(bits(a) * bits(b)); }
   friend RL_INLINE Vec operator/(Vec a, Vec b) { return a.v / b.v; }
-  friend RL_INLINE Vec operator-(Vec a) { return -a.v; }
-  RL_INLINE Vec& operator+=(Vec b) { return v += b.v, *this; }
-  RL_INLINE Vec& operator-=(Vec b) { return v -= b.v, *this; }
-  RL_INLINE Vec& operator*=(Vec b) { return v *= b.v, *this; }
+  friend RL_INLINE Vec operator-(Vec a) { return wrapping(-bits(a)); }
+  RL_INLINE Vec& operator+=(Vec b) { return *this = *this + b; }
+  RL_INLINE Vec& operator-=(Vec b) { return *this = *this - b; }
+  RL_INLINE Vec& operator*=(Vec b) { return *this = *this * b; }
   RL_INLINE Vec& operator/=(Vec b) { return v /= b.v, *this; }
 
   // Integers only.
