@@ -390,11 +390,10 @@ have zeros between floating point numbers; where their results are below 1 in ma
 """
 
 
-def markdown(rows, step, isa):
-    samples = "About 4 million float32 and 40 thousand float64 arguments a function."
-    if step:
-        samples += f" In float32 every {step}th number there is, too." if step > 1 else " In float32 every number."
-    text = HEADER.format(samples=samples, option=f" --step {step}" if step else "", isa=isa)
+def markdown(rows, quick, step, isa):
+    counts = [max((row[6] for row in rows if row[1] == t), default=0) for t in (np.float32, np.float64)]
+    samples = f"Up to {counts[0]:,} float32 and {counts[1]:,} float64 arguments a function."
+    text = HEADER.format(samples=samples, option=" --quick" * quick + (f" --step {step}" if step else ""), isa=isa)
     by_name = {}
     for name, dtype, error, at, *_ in rows:
         by_name.setdefault(name, {})[dtype] = (f"{error:.2f}", ", ".join(repr(a.item()) for a in at))
@@ -440,7 +439,7 @@ def main():
         bad += not error <= options.limit
     if options.markdown:
         with open(options.markdown, "w") as file:
-            file.write(markdown(rows, options.step, isa))
+            file.write(markdown(rows, options.quick, options.step, isa))
     return 1 if bad else 0
 
 
