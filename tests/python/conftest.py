@@ -17,6 +17,14 @@ def device(request):
     return rushlight.device(name)
 
 
+@pytest.fixture
+def threads():
+    """set_num_threads; the number from before the test comes back after it."""
+    before = rushlight.get_num_threads()
+    yield rushlight.set_num_threads
+    rushlight.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def restore_defaults():
     """Every test starts and ends with the default dtype and print options."""

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import on_threads
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -400,15 +401,8 @@ def test_inplace_on_transposed_self(device):
 # ---- threads
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("name", ["float32", "float64", "bfloat16", "int32"])
-def test_threads_give_the_same_bits(name, device, threads):
+def test_threads_give_the_same_bits(name, device):
     count = (1 << 18) + 37
     torch.manual_seed(1)
     x = (torch.randn(count, device=device) * 9).to(dtype_of(name))
@@ -426,10 +420,7 @@ def test_threads_give_the_same_bits(name, device, threads):
         lambda: torch.empty(count, device=device, dtype=torch.float64).copy_(x).add_(y),
     ]
     for f in cases:
-        threads(1)
-        one = f()
-        threads(2)
-        two = f()
+        one, two = on_threads(f)
         assert one.equal(two) and not one.isnan().any()
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import numbered
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,10 +12,6 @@ PROPERTY = settings(deadline=None, max_examples=200, derandomize=True, suppress_
 
 def counted(shape, device):
     return torch.arange(int(np.prod(shape)), device=device).reshape(shape)
-
-
-def numbered(shape):
-    return np.arange(int(np.prod(shape))).reshape(shape)
 
 
 @st.composite
@@ -93,7 +90,7 @@ def is_view(a, base):
 def test_basic_reading(device, data):
     shape = data.draw(st.lists(st.integers(0, 5), max_size=4).map(tuple))
     index = data.draw(basic_index(shape))
-    t, a = counted(shape, device), numbered(shape)
+    t, a = counted(shape, device), numbered(*shape)
     got, want = t[index], a[index]
     assert got.shape == np.shape(want) and got.tolist() == np.asarray(want).tolist()
     assert got.untyped_storage().data_ptr() == t.untyped_storage().data_ptr()
@@ -104,7 +101,7 @@ def test_basic_reading(device, data):
 def test_advanced_reading(device, data):
     shape = data.draw(SHAPES)
     index = data.draw(advanced_index(shape))
-    t, a = counted(shape, device), numbered(shape)
+    t, a = counted(shape, device), numbered(*shape)
     try:
         want = a[index]
     except IndexError:
@@ -122,7 +119,7 @@ def test_advanced_reading(device, data):
 def test_assigning(device, data):
     shape = data.draw(SHAPES)
     index = data.draw(st.one_of(basic_index(shape), advanced_index(shape)))
-    t, a = counted(shape, device), numbered(shape)
+    t, a = counted(shape, device), numbered(*shape)
     mine = translate(index, device)
     try:
         selected = a[index]
@@ -158,7 +155,7 @@ def test_assigning(device, data):
 def test_arithmetic_in_place(device, data):
     shape = data.draw(SHAPES)
     index = data.draw(st.one_of(basic_index(shape), advanced_index(shape)))
-    t, a = counted(shape, device), numbered(shape)
+    t, a = counted(shape, device), numbered(*shape)
     mine = translate(index, device)
     try:
         a[index]
@@ -184,7 +181,7 @@ def test_masks(device, data):
     dims = data.draw(st.integers(1, len(shape)))
     count = int(np.prod(shape[:dims]))
     mask = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count))).reshape(shape[:dims])
-    t, a, m = counted(shape, device), numbered(shape), torch.tensor(mask.tolist(), device=device)
+    t, a, m = counted(shape, device), numbered(*shape), torch.tensor(mask.tolist(), device=device)
     assert t[m].shape == a[mask].shape and t[m].tolist() == a[mask].tolist()
     assert m.nonzero().tolist() == np.argwhere(mask).tolist()
     assert [i.tolist() for i in m.nonzero(as_tuple=True)] == [i.tolist() for i in mask.nonzero()]
@@ -202,7 +199,7 @@ def test_masks(device, data):
 
 
 def test_forms(device):
-    t, a = counted((2, 3, 4), device), numbered((2, 3, 4))
+    t, a = counted((2, 3, 4), device), numbered(2, 3, 4)
     three = torch.tensor(1, device=device)
     for mine, theirs in [
         (three, 1),
@@ -338,7 +335,7 @@ def test_dim_functions(device, data):
     d = data.draw(st.integers(0, len(shape) - 1))
     n = shape[d]
     index = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=5)))
-    t, a, i = counted(shape, device), numbered(shape), torch.tensor(index.tolist(), device=device)
+    t, a, i = counted(shape, device), numbered(*shape), torch.tensor(index.tolist(), device=device)
     assert t.index_select(d, i).tolist() == a.take(index, d).tolist()
     assert t.take(torch.tensor([0, t.numel() - 1, -1], device=device)).tolist() == a.take([0, a.size - 1, -1]).tolist()
     where = (slice(None),) * d + (index,)
@@ -371,7 +368,7 @@ def test_gather_scatter(device, data):
     part[d] = data.draw(st.integers(1, 5))
     rng = np.random.default_rng(data.draw(st.integers(0, 100)))
     index = rng.integers(0, shape[d], part)
-    t, a, i = counted(shape, device), numbered(shape), torch.tensor(index.tolist(), device=device)
+    t, a, i = counted(shape, device), numbered(*shape), torch.tensor(index.tolist(), device=device)
     grid = list(np.indices(part))
     grid[d] = index
     assert t.gather(d, i).tolist() == a[tuple(grid)].tolist()

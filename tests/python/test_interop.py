@@ -10,6 +10,7 @@ import weakref
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import NUMPY_DTYPES, same_with_dtype
 
 try:
     import torch as reference
@@ -17,32 +18,8 @@ except ImportError:
     reference = None
 
 
-NUMPY_DTYPES = [
-    "bool",
-    "uint8",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float16",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-]
-
-
 def values(dtype, *shape):
     return np.asarray(np.arange(int(np.prod(shape))).reshape(shape) % 7, dtype=dtype)
-
-
-def same(tensor, array):
-    assert tensor.shape == array.shape
-    assert str(tensor.dtype) == f"torch.{array.dtype}"
-    assert tensor.tolist() == array.tolist()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -53,7 +30,7 @@ def same(tensor, array):
 def test_numpy_round_trip(dtype, shape):
     a = values(dtype, *shape)
     t = torch.from_numpy(a)
-    same(t, a)
+    same_with_dtype(t, a)
     assert t.is_contiguous() and (a.size == 0 or t.data_ptr() == a.ctypes.data)
     b = t.numpy()
     assert b.dtype == a.dtype and b.shape == a.shape and np.array_equal(a, b)
@@ -79,8 +56,8 @@ def test_numpy_views(view):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # broadcast views are read-only
         t = torch.from_numpy(a)
-    same(t, a)
-    same(t, t.numpy())
+    same_with_dtype(t, a)
+    same_with_dtype(t, t.numpy())
     assert t.clone().numpy().tolist() == a.tolist()
 
 
@@ -172,7 +149,7 @@ def test_from_numpy_errors(make, error, message):
 
 
 def test_subclasses_of_arrays(tmp_path):
-    same(torch.from_numpy(np.ma.masked_array([1, 2])), np.array([1, 2]))
+    same_with_dtype(torch.from_numpy(np.ma.masked_array([1, 2])), np.array([1, 2]))
     mapped = np.memmap(tmp_path / "x", dtype=np.float32, shape=(3,), mode="w+")
     torch.from_numpy(mapped).fill_(2)
     assert mapped.tolist() == [2, 2, 2]
@@ -369,9 +346,9 @@ def test_tolist_and_item():
 def test_dlpack_with_numpy(dtype):
     a = values(dtype, 3, 4)
     t = torch.from_dlpack(a)
-    same(t, a)
+    same_with_dtype(t, a)
     assert t.data_ptr() == a.ctypes.data
-    same(torch.from_dlpack(a.T), a.T)
+    same_with_dtype(torch.from_dlpack(a.T), a.T)
     b = np.from_dlpack(t)
     assert b.dtype == a.dtype and np.array_equal(a, b) and np.shares_memory(a, b)
     assert np.array_equal(np.from_dlpack(t.t()), a.T)

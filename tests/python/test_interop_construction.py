@@ -6,35 +6,12 @@ import warnings
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import NUMPY_DTYPES, same_with_dtype
 
 try:
     import torch as reference
 except ImportError:
     reference = None
-
-
-NUMPY_DTYPES = [
-    "bool",
-    "uint8",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float16",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-]
-
-
-def same(tensor, array):
-    assert tensor.shape == array.shape
-    assert str(tensor.dtype) == f"torch.{array.dtype}"
-    assert tensor.tolist() == array.tolist()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -289,9 +266,9 @@ def test_objects_that_export_arrays():
         def __dlpack_device__(self):
             return self.data.__dlpack_device__()
 
-    same(torch.tensor(WithArray()), np.arange(3))
-    same(torch.tensor(WithInterface()), np.arange(3.0))
-    same(torch.tensor(WithDLPack()), np.arange(4, dtype=np.int16))
+    same_with_dtype(torch.tensor(WithArray()), np.arange(3))
+    same_with_dtype(torch.tensor(WithInterface()), np.arange(3.0))
+    same_with_dtype(torch.tensor(WithDLPack()), np.arange(4, dtype=np.int16))
     shared = torch.as_tensor(WithDLPack())
     shared[0] = 9
     assert WithDLPack.data[0] == 9

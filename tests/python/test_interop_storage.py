@@ -8,23 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import rushlight as torch
-
-NUMPY_DTYPES = [
-    "bool",
-    "uint8",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float16",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-]
+from helpers import NUMPY_DTYPES
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -5,22 +5,8 @@ import itertools
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import numbered, same, tensor
 from rushlight.autograd import gradcheck, gradgradcheck
-
-
-def numbered(*shape):
-    return np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape)
-
-
-def tensor(a, device):
-    return torch.tensor(np.asarray(a).tolist(), dtype=torch.int64, device=device).reshape(np.shape(a))
-
-
-def same(t, a):
-    a = np.asarray(a)
-    assert tuple(t.shape) == a.shape
-    assert t.tolist() == a.tolist()
-
 
 STACKS = {
     "hstack": (np.hstack, [[(3,), (2,)], [(2, 3), (2, 1)], [(), ()], [(2, 1, 3), (2, 2, 3)], [(0,), (2,)], [(), (2,)]]),

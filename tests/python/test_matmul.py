@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import on_threads
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -275,17 +276,13 @@ def test_nan_and_infinity(device):
 
 @pytest.mark.parametrize("name", ["float32", "float64", "bfloat16", "int32"])
 def test_threads_give_the_same_bits(name, device):
-    before = torch.get_num_threads()
     x, y = make((190, 310), name, device, 1)[0], make((310, 170), name, device, 2)[0]
     batch = x.expand(6, 190, 310)
-    try:
-        torch.set_num_threads(1)
-        one = [x @ y, x @ y[:, 0], torch.bmm(batch, y.expand(6, 310, 170)), torch.dot(x.flatten(), x.flatten())]
-        torch.set_num_threads(2)
-        two = [x @ y, x @ y[:, 0], torch.bmm(batch, y.expand(6, 310, 170)), torch.dot(x.flatten(), x.flatten())]
-    finally:
-        torch.set_num_threads(before)
-    for a, b in zip(one, two, strict=True):
+
+    def products():
+        return x @ y, x @ y[:, 0], torch.bmm(batch, y.expand(6, 310, 170)), torch.dot(x.flatten(), x.flatten())
+
+    for a, b in zip(*on_threads(products), strict=True):
         assert a.equal(b)
 
 

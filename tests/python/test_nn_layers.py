@@ -2,27 +2,9 @@
 
 import pytest
 import rushlight as torch
+from helpers import close, filled_linear
 from rushlight import nn
 from rushlight.nn import functional as F
-
-
-def close(actual, expected, tolerance=1e-6):
-    """Compare tensors of either library, numbers or nested lists."""
-    values = [x.tolist() if hasattr(x, "tolist") else x for x in (actual, expected)]
-    assert flat(values[0]) == pytest.approx(flat(values[1]), rel=tolerance, abs=tolerance)
-
-
-def flat(value):
-    return [x for item in value for x in flat(item)] if isinstance(value, (list, tuple)) else [value]
-
-
-def filled_linear(device="cpu"):
-    layer = nn.Linear(2, 3, device=device)
-    with torch.no_grad():
-        layer.weight.copy_(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
-        layer.bias.copy_(torch.tensor([0.5, -0.5, 0.0]))
-    return layer
-
 
 # ---- layers
 

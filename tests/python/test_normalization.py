@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import rushlight as torch
 import rushlight.nn.functional as F
+from helpers import on_threads
 
 
 def normalized(a, axes, eps):
@@ -141,19 +142,15 @@ def test_both_ways_of_the_gradient_agree(shape, device):
 
 
 def test_same_bits_on_any_number_of_threads(device):
-    before = torch.get_num_threads()
     torch.manual_seed(2)
     x = torch.randn(300, 700, device=device).requires_grad_()
     w = torch.randn(700, device=device).requires_grad_()
-    results = []
-    try:
-        for n in (1, 2):
-            torch.set_num_threads(n)
-            y = torch.layer_norm(x, (700,), w)
-            results.append((y, *torch.autograd.grad(y, (x, w), x.detach())))
-    finally:
-        torch.set_num_threads(before)
-    for p, q in zip(*results, strict=True):
+
+    def run():
+        y = torch.layer_norm(x, (700,), w)
+        return y, *torch.autograd.grad(y, (x, w), x.detach())
+
+    for p, q in zip(*on_threads(run), strict=True):
         assert p.equal(q)
 
 

@@ -6,19 +6,9 @@ import warnings
 
 import pytest
 import rushlight as torch
+from helpers import close
 from rushlight import nn, optim
 from rushlight.nn import functional as F
-
-
-def close(actual, expected, tolerance=1e-6):
-    """Compare tensors of either library, numbers or nested lists."""
-    values = [x.tolist() if hasattr(x, "tolist") else x for x in (actual, expected)]
-    assert flat(values[0]) == pytest.approx(flat(values[1]), rel=tolerance, abs=tolerance)
-
-
-def flat(value):
-    return [x for item in value for x in flat(item)] if isinstance(value, (list, tuple)) else [value]
-
 
 # ---- optimizers
 

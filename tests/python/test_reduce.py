@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import on_threads
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -302,13 +303,6 @@ def test_out(device):
 # ---- accuracy and threads
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("count", [1_000_003, 10_000_000])
 def test_sums_are_accurate(count, device, threads):
     """The error of a float32 sum stays within a few units where a plain loop loses most digits."""
@@ -372,14 +366,11 @@ THREADED = {
 
 @pytest.mark.parametrize("case", THREADED)
 @pytest.mark.parametrize("name", ["float32", "float64", "float16"])
-def test_threads_give_the_same_bits(case, name, device, threads):
+def test_threads_give_the_same_bits(case, name, device):
     torch.manual_seed(3)
     t = torch.randn(512 * 1024, device=device).to(dtype_of(name))
-    threads(1)
-    one = THREADED[case](t)
-    for _ in range(2):
-        threads(2)
-        assert one.equal(THREADED[case](t))
+    one, *others = on_threads(lambda: THREADED[case](t), (1, 2, 2))
+    assert all(one.equal(other) for other in others)
 
 
 # ---- torch

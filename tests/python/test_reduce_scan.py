@@ -5,21 +5,12 @@ import math
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import array, tensor
 from scipy import integrate, special
 
 FLOATS = {"float16": 2**-9, "bfloat16": 2**-6, "float32": 2**-21, "float64": 2**-49}
 inf, nan = math.inf, math.nan
 gradcheck, gradgradcheck = torch.autograd.gradcheck, torch.autograd.gradgradcheck
-
-
-def tensor(a, device, dtype=None):
-    t = torch.from_numpy(np.array(a)).to(device)
-    return t.to(getattr(torch, dtype)) if dtype else t
-
-
-def array(t):
-    t = t.to(torch.complex128 if t.is_complex() else torch.float64)
-    return np.array(t.tolist()).reshape(tuple(t.shape))
 
 
 def log_sums(a, axis):

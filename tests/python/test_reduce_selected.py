@@ -5,22 +5,13 @@ import math
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import array, on_threads, tensor
 from scipy import special
 
 FLOATS = {"float16": 2**-10, "bfloat16": 2**-7, "float32": 2**-22, "float64": 2**-51}
 ALL = ["bool", "uint8", "int8", "int16", "int32", "int64", *FLOATS]
 SHAPES = [(), (1,), (7,), (3, 70), (70, 3), (5, 40, 9), (2, 3000), (3000, 2)]
 inf, nan = math.inf, math.nan
-
-
-def tensor(a, device, dtype=None):
-    t = torch.from_numpy(np.array(a)).to(device)
-    return t.to(getattr(torch, dtype)) if dtype else t
-
-
-def array(t):
-    t = t.to(torch.complex128 if t.is_complex() else torch.float64)
-    return np.array(t.tolist()).reshape(tuple(t.shape))
 
 
 def layouts(a, device, dtype):
@@ -248,12 +239,5 @@ THREADED = {
 @pytest.mark.parametrize("case", THREADED)
 def test_threads_give_the_same_bits(case, device):
     t = torch.sin(torch.arange(600_000.0, device=device)).reshape(600, 1000)
-    before = torch.get_num_threads()
-    try:
-        results = []
-        for n in (1, 3):
-            torch.set_num_threads(n)
-            results.append(THREADED[case](t))
-    finally:
-        torch.set_num_threads(before)
-    assert results[0].equal(results[1])
+    one, three = on_threads(lambda: THREADED[case](t), (1, 3))
+    assert one.equal(three)

@@ -5,19 +5,10 @@ import math
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import array, on_threads, tensor
 
 inf, nan = math.inf, math.nan
 gradcheck = torch.autograd.gradcheck
-
-
-def tensor(a, device, dtype=None):
-    t = torch.from_numpy(np.array(a)).to(device)
-    return t.to(getattr(torch, dtype)) if dtype else t
-
-
-def array(t):
-    t = t.to(torch.complex128 if t.is_complex() else torch.float64)
-    return np.array(t.tolist()).reshape(tuple(t.shape))
 
 
 # ---- covariance
@@ -253,12 +244,5 @@ THREADED = {
 @pytest.mark.parametrize("case", THREADED)
 def test_threads_give_the_same_bits(case, device):
     t = torch.sin(torch.arange(600_000.0, device=device))
-    before = torch.get_num_threads()
-    try:
-        results = []
-        for n in (1, 3):
-            torch.set_num_threads(n)
-            results.append(THREADED[case](t))
-    finally:
-        torch.set_num_threads(before)
-    assert results[0].equal(results[1])
+    one, three = on_threads(lambda: THREADED[case](t), (1, 3))
+    assert one.equal(three)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import numbered, same
 from rushlight.autograd import gradcheck, gradgradcheck
 
 DTYPES = [
@@ -21,10 +22,6 @@ DTYPES = [
 ]
 
 
-def numbered(*shape):
-    return np.arange(1, int(np.prod(shape)) + 1, dtype=np.int64).reshape(shape)
-
-
 # How the same array can lie in memory.
 LAYOUTS = {
     "dense": lambda t: t,
@@ -39,18 +36,12 @@ def laid(request, device):
     return lambda a: LAYOUTS[request.param](torch.tensor(a.tolist(), dtype=torch.int64, device=device).reshape(a.shape))
 
 
-def same(t, a):
-    a = np.asarray(a)
-    assert tuple(t.shape) == a.shape
-    assert t.tolist() == a.tolist()
-
-
 SHAPES = [(6,), (3, 4), (2, 3, 4), (2, 1, 3, 2), (0, 3), (2, 0, 3)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_flips_and_rolls(laid, shape):
-    a = numbered(*shape)
+    a = numbered(*shape, start=1)
     t = laid(a)
     for d in range(-len(shape), len(shape)):
         same(t.flip(d), np.flip(a, d))
@@ -70,7 +61,7 @@ def test_flips_and_rolls(laid, shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_repeat_and_tile(laid, shape):
-    a = numbered(*shape)
+    a = numbered(*shape, start=1)
     t = laid(a)
     n = len(shape)
     for counts in ((1,) * n, (2,) * n, tuple(range(n)), tuple(range(1, n + 1)), (3,) + (1,) * n, (2, 0) + (2,) * n):
@@ -118,7 +109,7 @@ def test_every_dtype(dtype, device):
 
 @pytest.mark.parametrize("shape", [(3, 3), (2, 5), (5, 2), (1, 4), (2, 3, 4), (2, 1, 3, 3), (0, 3), (3, 0), (2, 0, 3)])
 def test_triangles(laid, shape):
-    a = numbered(*shape)
+    a = numbered(*shape, start=1)
     for k in (-9, -2, -1, 0, 1, 2, 9, 2**62, -(2**62)):
         near = max(min(k, 10), -10)
         low = np.tril(a, near) if a.size else a
@@ -158,11 +149,11 @@ def test_triangles_in_place_touch_nothing_else(device):
 
 @pytest.mark.parametrize("offset", [-4, -1, 0, 1, 2, 4])
 def test_diagonals(laid, offset):
-    v, m = numbered(3), numbered(3, 4)
+    v, m = numbered(3, start=1), numbered(3, 4, start=1)
     same(torch.diag(laid(v), offset), np.diag(v, offset))
     same(laid(m).diag(offset), np.diag(m, offset))
     same(laid(m).diagflat(offset), np.diagflat(m, offset))
-    c = numbered(2, 3, 4)
+    c = numbered(2, 3, 4, start=1)
     t = laid(c)
     for d1 in range(-3, 3):
         for d2 in range(-3, 3):
@@ -182,7 +173,7 @@ def test_diagonals(laid, offset):
 
 def test_trace(laid):
     for shape in ((3, 3), (2, 4), (4, 2), (0, 3)):
-        a = numbered(*shape)
+        a = numbered(*shape, start=1)
         assert laid(a).trace().item() == np.trace(a)
     assert torch.ones(2, 2, dtype=torch.int8).trace().dtype is torch.int64
     assert torch.trace(torch.full((2, 2), 1 + 2j)).item() == 2 + 4j
@@ -193,7 +184,7 @@ def test_trace(laid):
 )
 def test_constant_pad(laid, pad):
     for shape in ((2, 3, 4), (1, 5, 4), (0, 2, 4)):
-        a = numbered(*shape)
+        a = numbered(*shape, start=1)
         widths = [(0, 0)] * 3
         for i in range(len(pad) // 2):
             widths[2 - i] = pad[2 * i : 2 * i + 2]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import on_threads
 from rushlight.autograd import gradcheck, gradgradcheck
 
 INTEGERS = ["uint8", "int8", "int16", "int32", "int64"]
@@ -188,12 +189,6 @@ def test_errors(device):
 
 def test_threads(device):
     t = draw(np.random.default_rng(1), "float32", (300, 700), False).to(device)
-    before = torch.get_num_threads()
-    try:
-        results = []
-        for n in (1, 4):
-            torch.set_num_threads(n)
-            results.append([x.tolist() for x in (t.argsort(), t.argsort(0), t.topk(5).indices, t.topk(300).indices)])
-    finally:
-        torch.set_num_threads(before)
-    assert results[0] == results[1]
+    forms = [torch.argsort, lambda t: t.argsort(0), lambda t: t.topk(5).indices, lambda t: t.topk(300).indices]
+    one, four = on_threads(lambda: [f(t).tolist() for f in forms], (1, 4))
+    assert one == four

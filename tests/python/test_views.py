@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import numbered, same
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,14 +16,6 @@ def counted(shape, device, module=torch):
     return module.arange(n, device=str(device)).reshape(shape)
 
 
-def numbered(shape):
-    return np.arange(int(np.prod(shape))).reshape(shape)
-
-
-def same(t, a):
-    assert t.shape == a.shape and t.tolist() == a.tolist()
-
-
 def shares(view, base):
     return view.untyped_storage().data_ptr() == base.untyped_storage().data_ptr()
 
@@ -31,7 +24,7 @@ def shares(view, base):
 @given(st.data())
 def test_permutations(device, data):
     shape = data.draw(SHAPES)
-    t, a = counted(shape, device), numbered(shape)
+    t, a = counted(shape, device), numbered(*shape)
     order = data.draw(st.permutations(range(len(shape))))
     signed = [d - len(shape) if data.draw(st.booleans()) else d for d in order]
     p = t.permute(*signed) if shape else t.permute(())
@@ -53,7 +46,7 @@ def test_permutations(device, data):
 @given(st.data())
 def test_reshape(device, data):
     shape = data.draw(st.lists(st.integers(1, 6), min_size=0, max_size=4).map(tuple))
-    a = numbered(shape)
+    a = numbered(*shape)
     factors = [n for n in shape]
     target = []
     for n in factors:
@@ -108,7 +101,7 @@ def test_view_like_torch(data):
 @given(st.data())
 def test_dims_of_one(device, data):
     shape = data.draw(st.lists(st.sampled_from([1, 1, 2, 3]), min_size=0, max_size=5).map(tuple))
-    t, a = counted(shape, device), numbered(shape)
+    t, a = counted(shape, device), numbered(*shape)
     same(t.squeeze(), a.squeeze())
     at = data.draw(st.integers(-len(shape) - 1, len(shape)))
     same(t.unsqueeze(at), np.expand_dims(a, at))
@@ -138,14 +131,14 @@ def test_flatten(device, data):
     assert t.flatten(first, last).shape == t.flatten(first - len(shape), last - len(shape)).shape == merged
     assert torch.flatten(t).tolist() == t.ravel().tolist() == list(range(t.numel()))
     if t.numel():
-        same(t.flatten(first, last).unflatten(first, shape[first : last + 1]), numbered(shape))
+        same(t.flatten(first, last).unflatten(first, shape[first : last + 1]), numbered(*shape))
 
 
 @PROPERTY
 @given(st.data())
 def test_narrowing(device, data):
     shape = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple))
-    t, a = counted(shape, device), numbered(shape)
+    t, a = counted(shape, device), numbered(*shape)
     d = data.draw(st.integers(0, len(shape) - 1))
     start = data.draw(st.integers(0, shape[d]))
     length = data.draw(st.integers(0, shape[d] - start))
@@ -179,7 +172,7 @@ def test_expand(device, data):
     shape = data.draw(st.lists(st.sampled_from([1, 1, 2, 3]), max_size=3).map(tuple))
     lead = data.draw(st.lists(st.integers(0, 3), max_size=2))
     target = lead + [data.draw(st.integers(0, 3)) if n == 1 else n for n in shape]
-    t, a = counted(shape, device), numbered(shape)
+    t, a = counted(shape, device), numbered(*shape)
     e = t.expand(target)
     same(e, np.broadcast_to(a, target))
     assert shares(e, t)
@@ -198,7 +191,7 @@ def test_expand(device, data):
 @given(st.data())
 def test_diagonal_unfold(device, data):
     shape = data.draw(st.lists(st.integers(1, 4), min_size=2, max_size=4).map(tuple))
-    t, a = counted(shape, device), numbered(shape)
+    t, a = counted(shape, device), numbered(*shape)
     i, j = data.draw(st.permutations(range(len(shape))))[:2]
     offset = data.draw(st.integers(-4, 4))
     same(t.diagonal(offset, i, j), a.diagonal(offset, i, j))
@@ -276,7 +269,7 @@ def test_inplace_shapes(device):
 
 def test_transposes(device):
     x = counted((2, 3, 4), device)
-    assert x.mT.shape == (2, 4, 3) and x.mT.tolist() == numbered((2, 3, 4)).swapaxes(1, 2).tolist()
+    assert x.mT.shape == (2, 4, 3) and x.mT.tolist() == numbered(2, 3, 4).swapaxes(1, 2).tolist()
     assert x[0].T.shape == (4, 3) and x[0].H.shape == (4, 3) and x[0].t().stride() == (1, 4)
     assert x[0, 0].t().shape == (4,) and torch.tensor(1, device=device).t().shape == ()
     c = torch.tensor([[1 + 2j, 3j]], device=device)
