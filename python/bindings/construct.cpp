@@ -454,6 +454,8 @@ PyObject* as_array(Args& a) {
     Owned shared(PyObject_Call(function.get(), args.get(), made.get()));
     t = unwrap(shared.get());
   } else if (is_plain_sequence(data) || is_number(data)) {
+    if (no_copy && is_numpy_scalar(data))
+      fail("can't alias NumPy scalars. Either remove copy=False or transform it in a ndarray. ");
     if (no_copy) fail<ValueError>("can't alias arbitrary sequence into a tensor.");
     t = tensor_from_data(data, dtype, true);
   } else {

@@ -289,6 +289,14 @@ void register_elementwise() {
       },
       kFunction);
   def("pow_(Tensor self, Operand exponent)", binary_inplace<BinaryOp::Pow>, kMethod);
+  // These functions also take two numbers.
+  for (const auto& [name, call] : {std::pair("mul", Handler(binary_call<BinaryOp::Mul>)),
+                                   {"true_divide", binary_call<BinaryOp::Div>},
+                                   {"floor_divide", binary_call<BinaryOp::FloorDivide>}})
+    def((std::string(name) + "(Scalar input, Operand other, *, Tensor? out=None)").c_str(), call, kFunction);
+  def("add(Scalar input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Add>, kFunction);
+  def("sub(Scalar input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Sub>, kFunction);
+  def("div(Scalar input, Operand other, *, str? rounding_mode=None, Tensor? out=None)", div_call, kFunction);
   for (const auto& [alias, name] : {std::pair("absolute", "abs"),
                                     {"negative", "neg"},
                                     {"multiply", "mul"},

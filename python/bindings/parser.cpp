@@ -163,7 +163,7 @@ bool accepts(const Param& p, PyObject* o) {
   switch (p.kind) {
     case Kind::Tensor: return is_tensor(o);
     case Kind::Operand: return is_tensor(o) || is_number(o);
-    case Kind::Scalar: return is_number(o) || (is_tensor(o) && unwrap(o).dim() == 0);
+    case Kind::Scalar: return is_number(o) || (is_tensor(o) && unwrap(o).dim() == 0 && !unwrap(o).requires_grad());
     case Kind::Int: return is_int(o);
     case Kind::Float:
       if (is_tensor(o)) return unwrap(o).dim() == 0 && !is_complex(unwrap(o).dtype()) && !unwrap(o).requires_grad();
@@ -209,8 +209,8 @@ bool is_alias(const std::string& name, PyObject* given) {
   auto same = [&](const char* text) { return PyUnicode_CompareWithASCIIString(given, text) == 0; };
   if (name == "dim") return same("axis");
   if (name == "keepdim") return same("keepdims");
-  if (name == "input") return same("self") || same("x") || same("a");
-  if (name == "self") return same("input") || same("x") || same("a");
+  if (name == "input") return same("self") || same("x") || same("a") || same("x1");
+  if (name == "self") return same("input") || same("x") || same("a") || same("x1");
   if (name == "other") return same("x2");
   if (name == "from_") return same("from");
   return false;

@@ -15,8 +15,8 @@ void register_rearrange() {
       [](Args& a) { return wrap(rot90(a.tensor(0), a.integer(1, 1), a.has(2) ? a.ints(2) : DimVector{0, 1})); }, kBoth,
       "A copy rotated by k quarter turns from the first towards the second of two dims.");
   def(
-      "roll(Tensor input, int[1] shifts, int[1] dims=())",
-      [](Args& a) { return wrap(roll(a.tensor(0), a.ints(1), a.ints(2))); }, kBoth,
+      "roll(Tensor input, int[1] shifts, int[1]? dims=())",
+      [](Args& a) { return wrap(roll(a.tensor(0), a.ints(1), a.has(2) ? a.ints(2) : DimVector())); }, kBoth,
       "A copy with the elements shifted along dims (or along the flattened tensor); those that leave at the end come "
       "back at the start.");
   def(

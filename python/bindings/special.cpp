@@ -10,6 +10,14 @@ std::optional<double> number_or_none(const Args& a, int i) {
   return a.has(i) ? std::optional<double>(a.number(i)) : std::nullopt;
 }
 
+Tensor float_power_call(const Args& a) {
+  Tensor result = float_power(a.operand(0), a.operand(1));
+  if (a.has(2) && a.tensor(2).dtype() != result.dtype())
+    fail("the output given to float_power has dtype ", a.tensor(2).dtype(),
+         " but the operation's result requires dtype ", result.dtype());
+  return result;
+}
+
 }  // namespace
 
 void register_special() {
@@ -34,11 +42,11 @@ void register_special() {
       "The logarithm of the multivariate gamma function of dimension p, elementwise.");
   def_op(
       "float_power(Tensor input, Operand exponent, *, Tensor? out=None)",
-      [](const Args& a) { return float_power(a.operand(0), a.operand(1)); }, kBoth,
+      float_power_call, kBoth,
       "input to the power exponent in float64 or complex128, elementwise.");
   def_op(
       "float_power(Scalar input, Tensor exponent, *, Tensor? out=None)",
-      [](const Args& a) { return float_power(a.operand(0), a.operand(1)); }, kFunction);
+      float_power_call, kFunction);
   def(
       "float_power_(Tensor self, Operand exponent)",
       [](Args& a) {

@@ -247,7 +247,11 @@ PyObject* nb_index(PyObject* a) {
 PyObject* compare(PyObject* a, PyObject* b, int op) {
   return guarded([&]() -> PyObject* {
     const Side y(b);
-    if (!y.valid) Py_RETURN_NOTIMPLEMENTED;
+    if (!y.valid) {
+      if ((op != Py_EQ && op != Py_NE) || !is_numpy_array(b)) Py_RETURN_NOTIMPLEMENTED;
+      const Tensor other = from_numpy(b);
+      return wrap(op == Py_EQ ? eq(unwrap(a), other) : ne(unwrap(a), other));
+    }
     const Tensor& x = unwrap(a);
     switch (op) {
       case Py_EQ: return wrap(eq(x, y.operand()));
@@ -507,6 +511,31 @@ int set_data(PyObject* self, PyObject* value, void*) {
   }
 }
 
+// x.real = values and x.imag = values write into x.
+template <Tensor (*Part)(const Tensor&)>
+int set_part(PyObject* self, PyObject* value, void*) {
+  try {
+    if (!value || !(is_tensor(value) || is_number(value)))
+      fail<TypeError>("the real or imaginary part of a tensor can be set to a tensor or a number, not ",
+                      value ? type_name(value) : "nothing");
+    const Owned plain(without_conj(value));
+    const Side given(plain.get());
+    const Tensor& t = unwrap(self);
+    auto store = [&](const Tensor& x) {
+      const Operand v = given.operand();
+      v.is_tensor() ? copy_(Part(x), v.tensor()) : fill_(Part(x), v.number());
+    };
+    if (t.is_conj())
+      change_resolved(t, store);
+    else
+      store(t);
+    return 0;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
 PyGetSetDef getset[] = {
     {"shape", get_shape, nullptr, "Sizes of all dims, a torch.Size.", nullptr},
     {"dtype", get_dtype, nullptr, "Type of the elements.", nullptr},
@@ -517,8 +546,8 @@ PyGetSetDef getset[] = {
     {"mT", get_mT, nullptr, "View with the last two dims swapped.", nullptr},
     {"H", get_H, nullptr, "Conjugate transpose of a matrix.", nullptr},
     {"mH", get_mH, nullptr, "Conjugate transpose of the last two dims.", nullptr},
-    {"real", get_real, nullptr, "Real part; a view of complex tensors.", nullptr},
-    {"imag", get_imag, nullptr, "Imaginary part, a view.", nullptr},
+    {"real", get_real, set_part<real>, "Real part; a view of complex tensors.", nullptr},
+    {"imag", get_imag, set_part<imag>, "Imaginary part, a view.", nullptr},
     {"grad", get_grad, set_grad, "Gradient that backward() has accumulated, or None.", nullptr},
     {"data", get_data, set_data, "The same memory without history.", nullptr},
     {"requires_grad", get_requires_grad, set_requires_grad, "Whether operations on it are recorded.", nullptr},

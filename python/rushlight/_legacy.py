@@ -10,6 +10,10 @@ from . import _C
 class _TypedConstructor(type):
     def __call__(cls, *args, device=None):
         """(*sizes) for uninitialised memory, (sequence) for its values."""
+        if device is not None and _C.device(device).type != "cpu":
+            raise RuntimeError(
+                f"legacy constructor expects device type: cpu but device type: {_C.device(device).type} was passed"
+            )
         if not args:
             return _C.empty(0, dtype=cls.dtype)
         if len(args) == 1 and isinstance(args[0], _C.Size):

@@ -79,10 +79,11 @@ double ndtri(double p) {
 
 double log_ndtr(double x) {
   const double t = x * kSqrtHalf;
+  if (x > 39) return -0.0;  // exp(-x^2/2) is less than all numbers
   if (x < -1) return std::log(erfcx(-t) / 2) - x * x / 2;
   if (x > 1) {  // e^(-x^2/2) with the digits that the square lost
     const double s = x * x, low = std::fma(x, x, -s), e = std::exp(-s / 2);
-    return std::isinf(x) ? 0 : std::log1p(-(e - e * (low / 2)) * erfcx(t) / 2);
+    return std::log1p(-(e - e * (low / 2)) * erfcx(t) / 2);
   }
   return std::log1p(-std::erfc(t) / 2);
 }

@@ -15,7 +15,13 @@ int64_t checked_numel(IntSpan sizes, int64_t item_size) {
     if (s == 0) empty = true;
     overflow = overflow || __builtin_mul_overflow(n, s, &n) || __builtin_mul_overflow(bytes, s, &bytes);
   }
-  if (empty) return 0;
+  if (empty) {
+    // Strides count dims of size 0 as 1.
+    int64_t step = 1;
+    for (size_t i = sizes.size(); i-- > 1 && overflow;)
+      if (__builtin_mul_overflow(step, std::max<int64_t>(sizes[i], 1), &step)) fail("Stride calculation overflowed");
+    return 0;
+  }
   if (overflow) fail("Storage size calculation overflowed with sizes=", sizes);
   return n;
 }

@@ -243,10 +243,16 @@ void resize_output(const Tensor& out, IntSpan shape) {
   resize_(out, shape);
 }
 
-void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType result,
-                 std::initializer_list<const Tensor*> inputs) {
+namespace {
+void check_cast(DType result, const Tensor& out) {
   if (!can_cast(result, out.dtype()))
     fail("result type ", result, " can't be cast to the desired output type ", out.dtype());
+}
+}  // namespace
+
+void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType result,
+                 std::initializer_list<const Tensor*> inputs) {
+  check_cast(result, out);
   cpu::check_conversion(result, out.dtype());
   if (GradMode::enabled()) {
     bool any = out.requires_grad();
@@ -284,8 +290,7 @@ void finish_out(const char* operation, const Tensor& out, const Tensor& result) 
 
 void check_inplace_result(const char* operation, const Tensor& self, IntSpan shape, DType result) {
   (void)operation;
-  if (!can_cast(result, self.dtype()))
-    fail("result type ", result, " can't be cast to the desired output type ", self.dtype());
+  check_cast(result, self);
   if (!equal(self.sizes(), shape))
     fail("output with shape ", self.sizes(), " doesn't match the broadcast shape ", shape);
   layout::check_writable(self);
@@ -297,6 +302,60 @@ void check_no_partial_overlap(const Tensor& out, const Tensor& input) {
         "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
         "location. Please clone() the tensor before performing the operation.");
 }
+
+namespace {
+
+// The dtypes of out= beyond what can be cast: most operations that keep the dtype want it, tests with an infinity want
+// bool.
+void check_unary_out(UnaryOp op, const Tensor& self, const Tensor& out) {
+  const DType own = self.dtype(), given = out.dtype();
+  switch (op) {
+    case UnaryOp::Abs:
+      if (is_complex(own) && is_floating_point(given)) return;
+      [[fallthrough]];
+    case UnaryOp::Neg:
+    case UnaryOp::Sign:
+    case UnaryOp::Sgn:
+    case UnaryOp::Floor:
+    case UnaryOp::Ceil:
+    case UnaryOp::Round:
+    case UnaryOp::Trunc:
+    case UnaryOp::Frac:
+    case UnaryOp::BitwiseNot:
+    case UnaryOp::ConjPhysical:
+      if (given != own) fail("Found dtype ", given, " but expected ", own);
+      return;
+    case UnaryOp::IsPosInf:
+    case UnaryOp::IsNegInf:
+    case UnaryOp::Signbit:
+      if (given != DType::Bool) fail(info(op).name, " does not support non-boolean outputs.");
+      return;
+    default: return;
+  }
+}
+
+// Refusals of complex numbers that come before all questions about out=.
+void check_real_only(UnaryOp op) {
+  switch (op) {
+    case UnaryOp::Sign:
+      fail<NotImplementedError>(
+          "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
+    case UnaryOp::Signbit: fail<NotImplementedError>("signbit is not implemented for complex tensors.");
+    case UnaryOp::Floor:
+    case UnaryOp::Ceil:
+    case UnaryOp::Trunc: fail<NotImplementedError>(info(op).name, " is not supported for complex inputs");
+    default: return;
+  }
+}
+
+// out= of another dtype than a result that no loop writes (half precision, wide unsigned numbers): rounded or wrapped
+// first, as without out=.
+void store_rounded(const Tensor& out, const Tensor& result) {
+  NoGradGuard no_grad;
+  copy_(out, result);
+}
+
+}  // namespace
 
 Tensor unary(UnaryOp op, const Tensor& self, Target target) {
   const Info& in = info(op);
@@ -313,6 +372,12 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
   const cpu::Loop loop = static_cast<int>(reads) < kNumComputeDTypes
                              ? cpu::elementwise().unary[static_cast<int>(op)][static_cast<int>(reads)]
                              : cpu::unsigned_unary(op, reads);
+  if (is_complex(own) && !loop) [[unlikely]]
+    check_real_only(op);
+  if (target.kind == Target::Kind::Out) [[unlikely]] {
+    check_unary_out(op, self, *target.tensor);
+    if (!loop) check_cast(result_dtype, *target.tensor);
+  }
   if (!loop) [[unlikely]] {
     if (op == UnaryOp::Square && own == DType::Bool) return binary(BinaryOp::Pow, self, Operand(2), target);
     if (op == UnaryOp::Neg && own == DType::Bool)
@@ -321,14 +386,10 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
           "`~` or `logical_not()` operator instead.");
     if (op == UnaryOp::Relu && own == DType::Bool) fail("Boolean inputs not supported for relu");
     if (op == UnaryOp::Positive && own == DType::Bool) fail("The `+` operator, on a bool tensor is not supported.");
-    if (op == UnaryOp::Sign && is_complex(own))
-      fail<NotImplementedError>(
-          "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
     if ((op == UnaryOp::Deg2rad || op == UnaryOp::Rad2deg) && is_complex(own))
       fail(in.name, " is not supported for complex tensors.");
     if ((op == UnaryOp::IsPosInf || op == UnaryOp::IsNegInf) && is_complex(own))
       fail(in.name, " does not support complex inputs.");
-    if (op == UnaryOp::Signbit && is_complex(own)) fail("signbit is not implemented for complex tensors.");
     fail_dtype(in.name, own);
   }
   check_cpu(in.name, self);
@@ -351,6 +412,10 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
       out = *target.tensor;
       cpu::check_conversion(own, reads);
       prepare_out(in.name, out, self.sizes(), result_dtype, {&self});
+      if (writes != result_dtype && out.dtype() != result_dtype) [[unlikely]] {
+        store_rounded(out, unary(op, self));
+        return out;
+      }
       break;
   }
   if (self.is_contiguous() && out.is_contiguous() && reads == own && writes == out.dtype()) [[likely]] {
@@ -380,7 +445,7 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
 
 namespace {
 
-void check_binary(BinaryOp op, const Operand& a, const Operand& b, DType common, const Scalar& alpha) {
+void check_binary(BinaryOp op, const Operand& a, const Operand& b, Target target, DType common, const Scalar& alpha) {
   auto is_bool = [](const Operand& o) {
     return o.is_tensor() ? o.tensor().dtype() == DType::Bool : o.number().is_bool();
   };
@@ -394,8 +459,10 @@ void check_binary(BinaryOp op, const Operand& a, const Operand& b, DType common,
         "the `~` or `logical_not()` operator instead.");
   }
   if (op == BinaryOp::Heaviside) {
-    if (is_complex(common)) fail("heaviside is not yet implemented for complex tensors.");
-    if (a.is_tensor() && b.is_tensor() && a.tensor().dtype() != b.tensor().dtype())
+    const Tensor* out = target.kind == Target::Kind::Out ? target.tensor : nullptr;
+    if (is_complex(common) || (out && is_complex(out->dtype())))
+      fail("heaviside is not yet implemented for complex tensors.");
+    if ((a.is_tensor() && b.is_tensor() && a.tensor().dtype() != b.tensor().dtype()) || (out && out->dtype() != common))
       fail("heaviside is not yet implemented for tensors with different dtypes.");
   }
   if (op == BinaryOp::Add || op == BinaryOp::Sub) {
@@ -408,7 +475,7 @@ void check_binary(BinaryOp op, const Operand& a, const Operand& b, DType common,
   if (op == BinaryOp::Pow && is_integral(common, true) && !b.is_tensor() && b.number().to_int() < 0)
     fail("Integers to negative integer powers are not allowed.");
   if ((op == BinaryOp::FloorDivide || op == BinaryOp::DivTrunc || op == BinaryOp::Remainder || op == BinaryOp::Fmod) &&
-      is_integral(common, true)) {
+      is_integral(common, false)) {
     // Kernels never divide by zero; whether one would have is asked first.
     bool zero = !b.is_tensor() && b.number().to_int() == 0;
     if (b.is_tensor() && b.tensor().numel() > 0)
@@ -424,6 +491,7 @@ void check_binary(BinaryOp op, const Operand& a, const Operand& b, DType common,
     const DimVector shape = layout::broadcast_shapes(a->sizes(), b->sizes());
     if (target.kind == Target::Kind::InPlace) check_inplace_result(info(op).name, *a, shape, a->dtype());
   }
+  if (target.kind == Target::Kind::Out && info(op).promotion != Promotion::Bool) check_cast(dtype, *target.tensor);
   const bool extreme =
       op == BinaryOp::Maximum || op == BinaryOp::Minimum || op == BinaryOp::Fmax || op == BinaryOp::Fmin;
   if (extreme && is_complex(dtype)) fail(info(op).name, " not implemented for complex tensors.");
@@ -453,9 +521,9 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
                        ? table.binary[static_cast<int>(op)][static_cast<int>(reads)]
                        : cpu::unsigned_binary(op, reads);
   const bool one_dtype = ta && tb && ta->dtype() == tb->dtype();
-  if (!plain_alpha || is_integral(common, true) || !loop ||
-      (!one_dtype && (op == BinaryOp::Sub || op == BinaryOp::Heaviside))) [[unlikely]]
-    check_binary(op, a, b, common, alpha);
+  if (!plain_alpha || is_integral(common, true) || !loop || op == BinaryOp::Heaviside ||
+      (!one_dtype && op == BinaryOp::Sub)) [[unlikely]]
+    check_binary(op, a, b, target, common, alpha);
   if (!loop || (in.promotion == Promotion::Integral && !is_integral(common, true))) [[unlikely]]
     fail_binary_dtype(op, ta, tb, target, loop ? common : computed);
   if (ta) check_cpu(in.name, *ta);
@@ -470,6 +538,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       if (!alpha.to_bool()) return binary(op, a, Operand(false), target);  // False * other
     } else {
       const Scalar value = op == BinaryOp::Sub ? -alpha : alpha;
+      value.check_fits(common);
       if (reads != computed && static_cast<int>(computed) < kNumComputeDTypes &&
           table.add_scaled[static_cast<int>(computed)])
         reads = writes = computed;
@@ -501,10 +570,19 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   for (int i = 0; i < 2; ++i)
     if (!tensors[i]) {
       const Scalar& s = operands[i]->number();
-      if (is_integral(reads, true)) [[unlikely]]
-        if (!s.is_wide()) s.check_fits(computed);  // wide integers wrap, as in torch
-      s.store(reads, number[i]);
-      if (op == BinaryOp::Pow && i == 1) params = number[1];
+      // Integers that do not fit wrap, as in torch; exponents must fit.
+      if (op == BinaryOp::Pow && i == 1) {
+        if (is_integral(reads, true) && !s.is_wide()) s.check_fits(computed);
+        params = number[1];
+      }
+      // Numbers beside half precision are rounded to it, except factors and divisors.
+      const bool factor = op == BinaryOp::Mul || (i == 1 && (op == BinaryOp::Div || op == BinaryOp::FloorDivide));
+      if (computed != reads && is_floating_point(computed) && !factor) {
+        s.store(computed, number[i]);
+        Scalar::load(computed, number[i]).store(reads, number[i]);
+      } else {
+        s.store(reads, number[i]);
+      }
     }
 
   const BinaryRule& r = rule(op);
@@ -535,8 +613,14 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
         if (t) cpu::check_conversion(t->dtype(), reads);
       if (ta && tb)
         prepare_out(in.name, out, shape, result_dtype, {ta, tb});
+      else if (!ta && !tb)
+        prepare_out(in.name, out, shape, result_dtype, {});
       else
         prepare_out(in.name, out, shape, result_dtype, {ta ? ta : tb});
+      if (writes != result_dtype && out.dtype() != result_dtype) [[unlikely]] {
+        store_rounded(out, binary(op, a, b, {}, alpha));
+        return out;
+      }
       if (!broadcast.empty()) shape = broadcast;
       break;
   }

@@ -28,6 +28,7 @@ Tensor histc(const Tensor& self, int64_t bins, const Scalar& min, const Scalar& 
   const DType dtype = self.dtype();
   if (min.is_complex() || max.is_complex()) fail<TypeError>("histc: range must be real, not complex");
   check_bins(bins, 0);
+  if (min.to_double() > max.to_double()) fail("torch.histc: max must be larger than min");
   if (!is_floating_point(dtype))
     fail<NotImplementedError>("\"histogram_cpu\" not implemented for '", scalar_type_name(dtype), "'");
   NoGradGuard guard;

@@ -117,13 +117,14 @@ Indexing plan_index(const Tensor& self, std::span<const Tensor> given) {
     }
     any = true;
   }
+  if (!any) fail<IndexError>("at least one index must be provided");
   x.count = layout::checked_numel(x.index_shape);
   // Separated indices put their dims in front.
   auto indexed = [&](int64_t d) { return d < static_cast<int64_t>(indices.size()) && indices[d].defined(); };
   bool adjacent = true;
-  for (int64_t d = low; any && d <= high; ++d) adjacent = adjacent && indexed(d);
+  for (int64_t d = low; d <= high; ++d) adjacent = adjacent && indexed(d);
   x.identity = adjacent;
-  x.first = adjacent && any ? low : 0;
+  x.first = adjacent ? low : 0;
   auto add_dim = [&](int64_t d) {
     x.shape.push_back(self.sizes()[d]);
     x.strides.push_back(self.strides()[d]);
@@ -429,6 +430,12 @@ bool is_mask_fill(std::span<const Tensor> indices, const Tensor& values, bool ac
   return masks == 1;
 }
 
+void check_values_shape(const Tensor& values, IntSpan shape) {
+  if (!layout::is_expandable_to(values.sizes(), shape))
+    fail("shape mismatch: value tensor of shape ", values.sizes(), " cannot be broadcast to indexing result of shape ",
+         shape);
+}
+
 Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const Tensor& source, bool accumulate,
                     bool inplace) {
   check_cpu("index_put_", self);
@@ -439,7 +446,10 @@ Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const T
     NoGradGuard no_grad;
     values = to(source, self.dtype());
   }
-  if (indices.empty()) fail<IndexError>("at least one index must be provided");
+  if (indices.empty()) {
+    check_values_shape(values, self.sizes());
+    fail<IndexError>("at least one index must be provided");
+  }
   if (accumulate && !cpu::add_loop(self.dtype()))
     fail<NotImplementedError>("\"index_put\" not implemented for '", self.dtype(), "'");
   if (inplace) {
@@ -466,10 +476,8 @@ Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const T
   } else {
     const Tensor target = inplace ? self : plain_copy_like(self);
     Indexing x = plan_index(target, indices);
+    check_values_shape(values, x.shape);
     check_dtypes();
-    if (!layout::is_expandable_to(values.sizes(), x.shape))
-      fail("shape mismatch: value tensor of shape ", values.sizes(),
-           " cannot be broadcast to indexing result of shape ", x.shape);
     check_indices(x);
     if (inplace) autograd::check_inplace(self);
     write_index(target, x, values, accumulate);

@@ -394,7 +394,11 @@ TensorList unravel_index(const Tensor& indices, IntSpan shape) {
     fail<TypeError>("expected 'indices' to be integer dtype, but got torch.", name(indices.dtype()));
   const int64_t n = static_cast<int64_t>(shape.size());
   for (int64_t size : shape)
-    if (size < 0) fail<ValueError>("'shape' cannot have negative values, but got ", shape);
+    if (size < 0) {
+      Message m;
+      for (int64_t s : shape) m << (m.text.empty() ? "(" : ", ") << s;
+      fail<ValueError>("'shape' cannot have negative values, but got ", m.text, n == 1 ? ",)" : ")");
+    }
   if (n == 0) return {};
   const Tensor sizes = from_data(shape.data(), IntSpan(&n, 1), DType::Int64);
   const Tensor strides = empty(IntSpan(&n, 1), DType::Int64);

@@ -238,7 +238,7 @@ def test_out_and_numbers_that_do_not_fit():
     """A number that does not fit is found before out= is resized."""
     out = torch.zeros(2, dtype=torch.int8)
     with pytest.raises(RuntimeError, match="without overflow"):
-        torch.sub(torch.zeros(3, dtype=torch.int8), 1000, out=out)
+        torch.sub(torch.zeros(3, dtype=torch.int8), 1, alpha=1000, out=out)
     with pytest.raises(RuntimeError, match="without overflow"):
         torch.full((3,), 1000, out=out)
     assert out.shape == (2,)

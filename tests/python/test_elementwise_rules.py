@@ -1,6 +1,7 @@
 """Rules of the elementwise operations: promotion, broadcasting, strides, in-place and out= forms, overlap, threads."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -148,12 +149,78 @@ def test_can_cast():
     assert not torch.can_cast(torch.int8, torch.bool)
 
 
+def test_out_is_computed_in_the_common_dtype(device):
+    x = torch.tensor([33000.0, 1.0], device=device).half()
+    out = torch.empty(0, dtype=torch.float64, device=device)
+    assert torch.add(x, x, out=out).tolist() == [math.inf, 2.0]
+    assert torch.mul(x, 1.0001, out=out).tolist() == [32992.0, 1.0] and torch.exp(x, out=out).tolist()[1] == 2.71875
+    u = torch.tensor([65535], dtype=torch.uint16, device=device)
+    wide = torch.empty(0, dtype=torch.int64, device=device)
+    assert torch.mul(u, 1, out=wide).tolist() == [65535] and torch.add(u, 1, out=wide).tolist() == [0]
+
+
+@pytest.mark.parametrize("function", "neg sign sgn floor ceil round trunc frac conj_physical abs bitwise_not".split())
+def test_functions_that_keep_the_dtype_want_it_from_out(function, device):
+    x = torch.ones(2, dtype=torch.int32 if function == "bitwise_not" else torch.float32, device=device)
+    for dtype in (torch.float64, torch.int64, torch.complex64):
+        with pytest.raises(
+            RuntimeError, match=f"Found dtype .* but expected {'Int' if x.dtype == torch.int32 else 'Float'}"
+        ):
+            getattr(torch, function)(x, out=torch.empty(0, dtype=dtype, device=device))
+    out = torch.empty(0, dtype=x.dtype, device=device)
+    assert getattr(torch, function)(x, out=out).equal(getattr(torch, function)(x))
+
+
+def test_out_dtypes(device):
+    x = torch.ones(2, device=device)
+    for function in ("isposinf", "isneginf", "signbit"):
+        with pytest.raises(RuntimeError, match=f"{function} does not support non-boolean outputs"):
+            getattr(torch, function)(x, out=torch.empty(0, device=device))
+    z = torch.tensor([3 + 4j], device=device)
+    for dtype in (torch.float64, torch.complex64):
+        assert torch.abs(z, out=torch.empty(0, dtype=dtype, device=device)).tolist() == [5.0]
+    with pytest.raises(RuntimeError, match="the operation's result requires dtype Double"):
+        torch.float_power(x, 2, out=torch.empty(0, device=device))
+    with pytest.raises(RuntimeError, match="tensors with different dtypes"):
+        torch.heaviside(x, x, out=torch.empty(0, dtype=torch.float64, device=device))
+    # What the result cannot be stored in is told before what is not implemented.
+    with pytest.raises(RuntimeError, match="can't be cast") as error:
+        torch.bitwise_and(x, x, out=torch.empty(0, dtype=torch.int64, device=device))
+    assert error.type is RuntimeError
+
+
+def test_numbers_beside_half_precision_are_rounded(device):
+    """torch rounds the number to the dtype of the tensor, except in products and quotients."""
+    x = torch.tensor([2.46875], dtype=torch.bfloat16, device=device)
+    number = 2.296875  # 2.3 in bfloat16
+    assert (x + 2.3).tolist() == (x + number).tolist() == [4.75]
+    assert (x.remainder(2.3)).tolist() == [2.46875 - number] and (x == 2.465).tolist() == [True]
+    y = torch.tensor([1.0078125], dtype=torch.bfloat16, device=device)
+    assert (y * 1.0039).tolist() == [1.015625] and (y / 0.9961).tolist() == [1.015625]
+
+
+def test_two_numbers(device):
+    assert torch.add(1, 2).item() == 3 and torch.add(1, 2).dtype == torch.int64
+    assert torch.sub(1.5, 2).item() == -0.5 and torch.mul(True, False).dtype == torch.bool
+    assert torch.div(1, 2).item() == 0.5 and torch.floor_divide(7, 2).item() == 3
+    assert torch.div(7, 2, rounding_mode="trunc").item() == 3 and torch.multiply(1j, 2).item() == 2j
+    assert torch.add(1, 2, out=torch.empty(0)).item() == 3
+
+
 def test_numbers_out_of_range(device):
+    """Operands wrap, as in torch; factors, exponents and bounds must fit."""
     x = torch.ones(2, dtype=torch.uint8, device=device)
-    for number in (256, 10**10, -256):
+    for number in (255, 256, 10**10, -1, -256, 1000):
+        assert (x + number).tolist() == [(1 + number) % 256] * 2
+        assert (number - x).tolist() == [(number - 1) % 256] * 2
+        assert (x == number).tolist() == [number % 256 == 1] * 2
+        assert (x & number).tolist() == [number & 1] * 2
+        assert x.clone().mul_(number).tolist() == [number % 256] * 2
+    wide = torch.empty(0, dtype=torch.int64, device=device)
+    assert torch.add(x, 1000, out=wide).tolist() == [233, 233]  # computed in uint8
+    for refused in (lambda: x.add(x, alpha=256), lambda: x.sub(x, alpha=1000), lambda: x**256, lambda: x.clamp(0, 256)):
         with pytest.raises(RuntimeError, match="without overflow"):
-            x + number
-    assert (x + 255).tolist() == [0, 0] and (x + -1).tolist() == [0, 0]
+            refused()
     with pytest.raises((RuntimeError, OverflowError), match="too big|overflow"):
         torch.ones(2, dtype=torch.int64, device=device) + 2**70
 
