@@ -121,6 +121,7 @@ class Node {
   // Scratch of the running engine.
   void* pending = nullptr;
   Run* run = nullptr;
+  mutable bool unpacked = false;  // whether a saved tensor was asked for: without any, backward may come again
 
  protected:
   virtual void destroy();
@@ -234,7 +235,9 @@ class FunctionNode final : public Node {
     Grads g(*this, grads, out);
     (*function_)(g);
   }
-  void release_saved() override { function_.reset(); }
+  void release_saved() override {
+    if (unpacked) function_.reset();
+  }
 
  private:
   [[noreturn]] static void fail_freed();

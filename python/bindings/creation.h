@@ -18,6 +18,7 @@ struct Options {
 
   // The result of a constructor.
   PyObject* finish(Tensor t) const {
+    t.impl()->version->value.store(0, std::memory_order_relaxed);  // filling it was no change
     if (requires_grad) t.set_requires_grad(true);
     return wrap(std::move(t));
   }

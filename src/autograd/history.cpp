@@ -34,62 +34,76 @@ Tensor base_of(const Tensor& t) { return Tensor(Ref<TensorImpl>(t.impl()->base))
 
 bool follows_base(const TensorImpl& t) { return t.base && !t.no_grad_view && is_differentiable(t.dtype); }
 
-// The view is real and its base complex: their strides count different elements.
-bool sees_parts(const Tensor& base, const Tensor& view) {
-  return is_complex(base.dtype()) && !is_complex(view.dtype());
+// The geometry of complex elements as one of pairs of real elements.
+layout::Geometry in_pairs(layout::Geometry g) {
+  for (int64_t& stride : g.strides) stride *= 2;
+  g.sizes.push_back(2);
+  g.strides.push_back(1);
+  g.offset *= 2;
+  return g;
 }
 
-// The view's values are the conjugates of what the base has there.
-bool sees_conj(const Tensor& base, const Tensor& view) {
-  return !sees_parts(base, view) && base.is_conj() != view.is_conj();
-}
-
-// A node for part `v` of a base of geometry `b`.
-Ref<Node> part_node(layout::Geometry b, const layout::Geometry& v, bool in_parts, bool conjugate) {
-  if (in_parts) {
-    for (int64_t& stride : b.strides) stride *= 2;
-    b.sizes.push_back(2);
-    b.strides.push_back(1);
-    b.offset *= 2;
+// Where a view lies in its base. If one of them is real and the other complex, their strides count different elements:
+// both geometries are given in real ones.
+struct Part {
+  Part(const Tensor& whole, const Tensor& part)
+      : base(layout::geometry_of(whole)),
+        view(layout::geometry_of(part)),
+        paired_base(is_complex(whole.dtype()) && !is_complex(part.dtype())),
+        paired_view(!is_complex(whole.dtype()) && is_complex(part.dtype())),
+        conjugate(is_complex(part.dtype()) && whole.is_conj() != part.is_conj()) {
+    if (paired_base) base = in_pairs(base);
+    if (paired_view) view = in_pairs(view);
   }
-  auto derivative = [b, v, in_parts, conjugate](autograd::Grads& g) {
-    const Tensor whole = as_strided_backward(conjugate ? conj(g.grad()) : g.grad(), b, v);
-    g[0] = in_parts ? view_as_complex(whole.is_contiguous() ? whole : clone(whole, true)) : whole;
-  };
-  return Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>("AsStridedBackward0", derivative, 1));
-}
+
+  // The gradient of the view as elements of the base, and back.
+  Tensor to_base(const Tensor& grad) const {
+    const Tensor g = conjugate ? conj(grad) : grad;
+    return paired_view ? view_as_real(resolve_conj(g)) : g;
+  }
+  Tensor to_view(const Tensor& slice) const {
+    const Tensor g = paired_view ? view_as_complex(clone(slice, true)) : slice;
+    return conjugate ? conj(g) : paired_view ? g : clone(g);
+  }
+
+  // A node that gives the gradient of the view to the base.
+  Ref<Node> node() const {
+    auto derivative = [part = *this](autograd::Grads& g) {
+      const Tensor whole = as_strided_backward(part.to_base(g.grad()), part.base, part.view);
+      g[0] = part.paired_base ? view_as_complex(whole.is_contiguous() ? whole : clone(whole, true)) : whole;
+    };
+    return Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>("AsStridedBackward0", derivative, 1));
+  }
+
+  layout::Geometry base, view;
+  bool paired_base, paired_view, conjugate;
+};
 
 // Differentiates an in-place change of a view with respect to the whole base: the part of the gradient that belongs
 // to the view goes through the operation, the rest passes by.
 class CopySlices final : public Node {
  public:
   CopySlices(const Tensor& base, const Tensor& view, Ref<Node> function)
-      : base_{layout::geometry_of(base)},
-        view_{layout::geometry_of(view)},
-        in_parts_(sees_parts(base, view)),
-        conjugate_(sees_conj(base, view)),
-        function_(std::move(function)) {
+      : part_(base, view), base_{layout::geometry_of(base)}, function_(std::move(function)) {
     function_->outer = this;
   }
   ~CopySlices() override { function_->outer = nullptr; }
   const char* name() const override { return "CopySlices"; }
   // A node that gives the gradient of the changed view to the base.
-  Ref<Node> part() const { return part_node(base_, view_, in_parts_, conjugate_); }
-
+  Ref<Node> part() const { return part_.node(); }
   void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
     if (!grads[0].defined()) return;
     const Tensor result = empty_strided(base_.sizes, base_.strides, grads[0].dtype(), grads[0].device());
     copy_(result, grads[0]);
-    const Tensor whole = in_parts_ ? view_as_real(result) : result;
-    const Tensor slice =
-        as_strided(whole, view_.sizes, view_.strides, view_.offset - base_.offset * (in_parts_ ? 2 : 1));
-    const Tensor arrived = conjugate_ ? conj(slice) : clone(slice);
+    const Tensor slice = as_strided(part_.paired_base ? view_as_real(result) : result, part_.view.sizes,
+                                    part_.view.strides, part_.view.offset - part_.base.offset);
+    const Tensor arrived = part_.to_view(slice);
     std::vector<Tensor> inner(edges.size());
     function_->apply({&arrived, 1}, inner);
     if (!edges.begin()->node) {
       // Nobody asks for the gradient of the old base.
     } else if (inner[0].defined()) {
-      copy_(slice, conjugate_ ? conj(inner[0]) : inner[0]);
+      copy_(slice, part_.to_base(inner[0]));
       out[0] = result;
     } else {
       zero_(slice);
@@ -100,8 +114,8 @@ class CopySlices final : public Node {
   void release_saved() override { function_->release_saved(); }
 
  private:
-  layout::Geometry base_, view_;
-  bool in_parts_, conjugate_;
+  Part part_;
+  layout::Geometry base_;
   Ref<Node> function_;  // its edges are those of this node, so that it knows which gradients are wanted
 };
 
@@ -116,8 +130,7 @@ uint64_t history_of_base(const Tensor& view) {
 // The grad_fn of a view whose base was changed since: the view is a strided part of what the base is now.
 void regenerate(const Tensor& view, AutogradMeta& meta) {
   const Tensor base = base_of(view);
-  const Ref<Node> node =
-      part_node(layout::geometry_of(base), layout::geometry_of(view), sees_parts(base, view), sees_conj(base, view));
+  const Ref<Node> node = Part(base, view).node();
   const Tensor* inputs[1] = {&base};
   autograd::connect(*node, inputs);
   node->meta(0) = {view.dtype(), view.sizes()};

@@ -162,6 +162,7 @@ SavedTensor SavedTensor::result(const Tensor& tensor, uint32_t slot) {
 
 Tensor SavedTensor::unpack(const Node& owner) const {
   if (!tensor_.defined()) return {};
+  owner.unpacked = true;
   const uint32_t now = tensor_.version();
   if (now != version_) [[unlikely]] {
     Message origin;
