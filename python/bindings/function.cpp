@@ -409,9 +409,13 @@ PyObject* function_apply(PyObject*, PyObject* const* given, Py_ssize_t count, Py
     if (count == 0) fail<TypeError>("apply() needs the class it belongs to");
     Owned inputs(PyTuple_New(count - 1));
     for (Py_ssize_t i = 1; i < count; ++i) PyTuple_SET_ITEM(inputs.get(), i - 1, Py_NewRef(given[i]));
-    if (!names || PyTuple_GET_SIZE(names) == 0) return apply(given[0], inputs.get());
+    const Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
+    if (!named) {
+      Owned fills(attribute(given[0], "_fills_defaults"));
+      if (fills.get() != Py_True) return apply(given[0], inputs.get());
+    }
     Owned keywords(PyDict_New());
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
+    for (Py_ssize_t i = 0; i < named; ++i)
       if (PyDict_SetItem(keywords.get(), PyTuple_GET_ITEM(names, i), given[count + i]) < 0) throw PythonError{};
     Owned module(PyImport_ImportModule("rushlight.autograd.function"));
     Owned bind(attribute(module.get(), "_positional"));

@@ -34,18 +34,6 @@ void register_legacy() {
       },
       kMethod);
   def(
-      "new(Tensor self, object? a=None, object? b=None, object? c=None, object? d=None, object? e=None, object? "
-      "f=None)",
-      [](Args& a) {
-        Py_ssize_t count = 0;
-        while (count < 6 && a.object(static_cast<int>(count) + 1)) ++count;
-        Owned args(PyTuple_New(count));
-        for (Py_ssize_t i = 0; i < count; ++i)
-          PyTuple_SET_ITEM(args.get(), i, Py_NewRef(a.object(static_cast<int>(i) + 1)));
-        return call_python(kModule, "new", a.object(0), args.get());
-      },
-      kMethod, "A tensor of the same dtype: new() empty, new(2, 3) of a shape, new([1, 2]) of data.");
-  def(
       "dim_order(Tensor self) -> tuple[int, ...]",
       [](Args& a) { return call_python(kModule, "dim_order", a.object(0)); }, kMethod,
       "The dims from the outermost in memory to the innermost.");
@@ -72,8 +60,6 @@ void register_legacy() {
         return PyUnicode_FromString(level >= 4 ? "AVX512" : level == 3 ? "AVX2" : "DEFAULT");
       },
       kFunction);
-  def("is_same_size(Tensor input, Tensor other) -> bool",
-      [](Args& a) { return wrap_bool(equal(a.tensor(0).sizes(), a.tensor(1).sizes())); });
   def("is_distributed(Tensor input) -> bool", [](Args&) { return wrap_bool(false); });
   for (const char* name :
        {"is_coalesced", "coalesce", "indices", "values", "crow_indices", "col_indices", "ccol_indices", "row_indices"})

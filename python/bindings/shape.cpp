@@ -145,8 +145,6 @@ void register_shape() {
     if (start.dim() != 0 || !is_integral(start.dtype(), false)) fail("start must be an 0-dim integral Tensor.");
     return wrap(narrow(a.tensor(0), a.integer(1), start.item().to_int(), a.integer(3)));
   });
-  def("is_same_size(Tensor input, Tensor other) -> bool",
-      [](Args& a) { return wrap_bool(equal(a.tensor(0).sizes(), a.tensor(1).sizes())); });
   def(
       "select(Tensor input, int dim, int index)",
       [](Args& a) { return wrap(select(a.tensor(0), a.integer(1), a.integer(2))); }, kBoth,

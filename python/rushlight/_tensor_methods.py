@@ -59,14 +59,3 @@ def dim_order(tensor: _C.Tensor) -> tuple[int, ...]:
     """The dims from the outermost in memory to the innermost."""
     strides = tensor.stride()
     return tuple(sorted(range(tensor.dim()), key=lambda d: -strides[d]))
-
-
-def new(tensor: _C.Tensor, args: tuple) -> _C.Tensor:
-    """A tensor of the same dtype: new() empty, new(2, 3) of a shape, new([1, 2]) of data."""
-    if not args:
-        return tensor.new_empty(0)
-    if len(args) == 1 and isinstance(args[0], _C.Tensor):
-        return args[0].detach()
-    if len(args) == 1 and isinstance(args[0], (list, tuple)) and not isinstance(args[0], _C.Size):
-        return tensor.new_tensor(args[0])
-    return tensor.new_empty(*args)

@@ -5,18 +5,11 @@
 
 #include "core/thread_pool.h"
 #include "cpu/loop_plan.h"
+#include "cpu/number.h"
 
 namespace rushlight::cpu {
 
 namespace {
-
-template <class T>
-auto number(T x) {
-  if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>)
-    return static_cast<float>(x);
-  else
-    return x;
-}
 
 // Whether x takes the place of best.
 template <bool Largest, class X>

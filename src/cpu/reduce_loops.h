@@ -118,6 +118,20 @@ RL_INLINE void widen_run(float* to, const H* from, int64_t n) {
   for (; i < n; ++i) to[i] = H::to_float(from[i].bits);
 }
 
+// The columns that passes over rows take at a time, so that what they keep stays in the cache.
+inline constexpr int64_t kStrip = 256;
+
+// n contiguous elements in the computing type.
+template <class T>
+RL_INLINE const ComputeOf<T>* load_row(ComputeOf<T>* buffer, const T* x, int64_t n) {
+  if constexpr (kIsHalf<T>) {
+    widen_run(buffer, x, n);
+    return buffer;
+  } else {
+    return x;
+  }
+}
+
 // Elements as contiguous values of the computing type.
 template <class T>
 RL_INLINE const ComputeOf<T>* gather_run(ComputeOf<T>* buffer, const char* in, int64_t stride, int64_t n) {

@@ -4,6 +4,7 @@
 
 #include "core/thread_pool.h"
 #include "cpu/loop_plan.h"
+#include "cpu/number.h"
 #include "cpu/sort.h"
 
 namespace rushlight::cpu {
@@ -11,14 +12,6 @@ namespace rushlight::cpu {
 namespace {
 
 constexpr int64_t kBlock = 512;
-
-template <class T>
-auto number(T x) {
-  if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>)
-    return static_cast<float>(x);
-  else
-    return x;
-}
 
 // The first place whose element does not lie before x. (Comparisons with NaN are false: it goes behind everything, and
 // elements that are NaN lie before everything.)

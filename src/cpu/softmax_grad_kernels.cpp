@@ -9,19 +9,6 @@ namespace rushlight::cpu::RL_ISA {
 namespace {
 
 inline constexpr int64_t kBuffer = 512;
-inline constexpr int64_t kStrip = 256;
-
-// n elements from p on in the computing type.
-template <class T>
-RL_INLINE const ComputeOf<T>* as_floats(ComputeOf<T>* buffer, const T* p, int64_t n) {
-  if constexpr (kIsHalf<T>) {
-    widen_run(buffer, p, n);
-    return buffer;
-  } else {
-    return p;
-  }
-}
-
 template <class X>
 RL_INLINE X dot_run(const X* a, const X* b, int64_t n) {
   using V = Vec<X>;
@@ -83,7 +70,7 @@ void grad_cols(const SoftmaxGradBlock& b) {
   for (int64_t first = 0; first < b.rows; first += strip) {
     const int64_t m = b.rows - first < strip ? b.rows - first : strip;
     auto load = [&](X* buffer, const char* p, int64_t i) __attribute__((always_inline)) {
-      return as_floats<T>(buffer, reinterpret_cast<const T*>(p) + first + i * b.stride, m);
+      return load_row<T>(buffer, reinterpret_cast<const T*>(p) + first + i * b.stride, m);
     };
     for (int64_t j = 0; j < m; ++j) sum[j] = 0;
     for (int64_t i = 0; i < b.n; ++i) {

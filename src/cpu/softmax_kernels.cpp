@@ -120,18 +120,6 @@ void softmax_half_rows(const SoftmaxBlock& b) {
 }
 
 // ---- columns: strips that stay in the cache over the three passes
-inline constexpr int64_t kStrip = 256;
-
-template <class T>
-RL_INLINE const ComputeOf<T>* load_row(ComputeOf<T>* buffer, const T* x, int64_t n) {
-  if constexpr (kIsHalf<T>) {
-    widen_run(buffer, x, n);
-    return buffer;
-  } else {
-    return x;
-  }
-}
-
 // The largest of each column, NaN where there is one; load(i) gives row i.
 template <class X, class Load>
 RL_INLINE void column_maxima(X* largest, int64_t m, int64_t n, Load load) {

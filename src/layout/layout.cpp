@@ -18,7 +18,7 @@ int64_t checked_numel(IntSpan sizes, int64_t item_size) {
   if (empty) {
     // Strides count dims of size 0 as 1.
     int64_t step = 1;
-    for (size_t i = sizes.size(); i-- > 1 && overflow;)
+    for (size_t i = sizes.size(); i-- > 1;)
       if (__builtin_mul_overflow(step, std::max<int64_t>(sizes[i], 1), &step)) fail("Stride calculation overflowed");
     return 0;
   }

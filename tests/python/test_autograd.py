@@ -526,3 +526,45 @@ def test_operand_that_is_a_view_of_what_changes():
             return (v * w).sum() + (u * u).sum()
 
         assert torch.autograd.gradcheck(f, (x,))
+
+
+def test_backward_again_where_nothing_was_saved(device):
+    x = torch.ones(3, device=device, requires_grad=True)
+    y = (x + 1).reshape(3, 1).sum()
+    y.backward()
+    y.backward()
+    assert x.grad.tolist() == [2.0] * 3
+    parts = x.unbind()
+    for p in parts:
+        p.backward()
+    assert x.grad.tolist() == [3.0] * 3
+    z = (x * x).sum()
+    z.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        z.backward()
+
+
+@pytest.mark.parametrize("conjugate", [False, True])
+def test_inplace_on_complex_views_of_real_tensors(conjugate, device):
+    """The strides of the view count pairs of elements of the base."""
+
+    def run(x, inplace):
+        view = torch.view_as_complex(x.clone()).reshape(4)[1:]
+        if conjugate:
+            view = view.conj()
+        changed = view.mul_(2 + 1j) if inplace else view * (2 + 1j)
+        return (changed * (3 - 1j)).imag.sum()
+
+    x = torch.arange(8.0, device=device).reshape(2, 2, 2).requires_grad_()
+    (one,) = torch.autograd.grad(run(x, True), x)
+    (two,) = torch.autograd.grad(run(x, False), x)
+    assert one.equal(two) and one.count_nonzero() == 6
+    assert torch.autograd.gradcheck(lambda t: run(t, True), (x.detach().double().requires_grad_(),))
+
+
+def test_versions_start_at_zero(device):
+    like = torch.empty(3, device=device)
+    for t in (torch.zeros(3), torch.full((3,), 2), torch.rand(3), torch.randn(3), torch.eye(3), torch.ones_like(like)):
+        assert t._version == 0
+    t = torch.rand(1, device=device)
+    assert t.resize_(1, 2)._version == 1 and t.resize_as_(like)._version == 2

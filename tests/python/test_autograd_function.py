@@ -239,3 +239,25 @@ def test_long_chain_of_custom_functions(device):
     for _ in range(20_000):
         y = Scale.apply(y, 1.0)
     del y
+
+
+def test_setup_context_sees_defaults():
+    class Power(torch.autograd.Function):
+        @staticmethod
+        def forward(x, y=3):
+            return x**y
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            x, ctx.y = inputs
+            ctx.save_for_backward(x)
+
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return grad * ctx.y * x ** (ctx.y - 1), None
+
+    x = torch.tensor([2.0], requires_grad=True)
+    for args, want in (((), 12.0), ((2,), 4.0)):
+        assert torch.autograd.grad(Power.apply(x, *args), x)[0].tolist() == [want]
+    assert torch.autograd.grad(Power.apply(x, y=1), x)[0].tolist() == [1.0]

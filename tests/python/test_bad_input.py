@@ -477,3 +477,43 @@ def test_cycles_are_collected():
     t.register_hook(lambda g: t)
     del t
     gc.collect()
+
+
+def test_index_put_without_indices():
+    x = torch.zeros(3)
+    for indices in ([], [None]):
+        for accumulate in (False, True):
+            with pytest.raises(IndexError, match="at least one index must be provided"):
+                x.index_put_(indices, torch.tensor(1.0), accumulate)
+            with pytest.raises(IndexError, match="at least one index must be provided"):
+                x.index_put(indices, torch.tensor(1.0), accumulate)
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        torch.zeros(()).index_put([], torch.ones(1))
+    assert x.tolist() == [0.0] * 3
+
+
+def test_what_is_told_first():
+    """Shapes before dtypes, ranges before what is not implemented."""
+    x = torch.arange(4)
+    with pytest.raises(RuntimeError, match=r"value tensor of shape \[3\] cannot be broadcast"):
+        x[x > -1] = torch.ones(3)
+    with pytest.raises(RuntimeError, match="got Long for the destination and Float for the source"):
+        x[torch.arange(4)] = torch.ones(4)
+    with pytest.raises(RuntimeError, match="max must be larger than min"):
+        torch.histc(x, bins=2, min=3, max=1)
+    with pytest.raises(ValueError, match=r"negative values, but got \(2, -3\)"):
+        torch.unravel_index(x, (2, -3))
+    for sizes in ([0, 4, 2**61], [2**40, 0, 2**40, 2**40]):
+        with pytest.raises(RuntimeError, match="Stride calculation overflowed"):
+            torch.empty(sizes)
+        with pytest.raises(RuntimeError, match="Stride calculation overflowed"):
+            torch.empty(()).resize_(sizes)
+
+
+def test_numbers_that_require_grad():
+    """A tensor that requires grad is no number."""
+    x, number = torch.ones(2), torch.tensor(2.0, requires_grad=True)
+    for f in (lambda: x.add(x, alpha=number), lambda: torch.full((2,), number), lambda: x.addcmul(x, x, value=number)):
+        with pytest.raises(TypeError):
+            f()
+    assert x.add(x, alpha=number.detach()).tolist() == [3.0, 3.0]

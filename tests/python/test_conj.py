@@ -367,3 +367,24 @@ def test_kernels_never_read_unresolved_memory():
     np.testing.assert_array_equal(values(out), t.numpy().conj() + 1)
     with pytest.raises(RuntimeError, match="conjugate bit"):
         torch.add(c, 1, out=torch.empty(0, dtype=torch.complex128).conj())
+
+
+def test_parts_can_be_set(device):
+    z = torch.zeros(3, dtype=torch.complex64, device=device)
+    z.real = torch.arange(3, device=device)
+    z.imag = 2
+    assert z.tolist() == [2j, 1 + 2j, 2 + 2j]
+    c = z.conj()
+    c.imag = torch.tensor([1.0, 2.0, 3.0], device=device)
+    assert c.tolist() == [1j, 1 + 2j, 2 + 3j] and z.tolist() == [-1j, 1 - 2j, 2 - 3j]
+    z.real = c  # the real part of what is given
+    assert z.real.tolist() == [0.0, 1.0, 2.0]
+    x = torch.ones(2, device=device)
+    x.real = torch.tensor([3.0, 4.0], device=device)
+    assert x.tolist() == [3.0, 4.0]
+    with pytest.raises(RuntimeError, match="non-complex"):
+        x.imag = x
+    with pytest.raises(TypeError, match="tensor or a number"):
+        z.real = "1"
+    with pytest.raises(RuntimeError):
+        z.real = torch.ones(2, device=device)

@@ -438,3 +438,13 @@ def test_dlpack_read_only():
         t.__dlpack__()
     assert not np.from_dlpack(t).flags.writeable
     torch.from_dlpack(a, copy=True).add_(1)
+
+
+def test_equality_with_arrays():
+    t, a = torch.arange(4).reshape(2, 2), np.array([[0, 1], [2, 4]])
+    assert (t == a).tolist() == (a == t).tolist() == [[True, True], [True, False]]
+    assert (t != a).tolist() == [[False, False], [False, True]]
+    with pytest.raises(RuntimeError, match="size"):
+        t == np.zeros(3)  # noqa: B015
+    with pytest.raises(RuntimeError, match="can't alias NumPy scalars"):
+        torch.asarray(np.float64(0.5), copy=False)

@@ -282,3 +282,10 @@ def test_errors(case, device):
     f, error, text = ERRORS[case]
     with pytest.raises(error, match=text):
         f(torch.ones(2, 3, device=device))
+
+
+def test_roll_without_dims(device):
+    t = torch.arange(6, device=device).reshape(2, 3)
+    assert (
+        t.roll(1).tolist() == t.roll(1, None).tolist() == torch.roll(t, 1, dims=None).tolist() == [[5, 0, 1], [2, 3, 4]]
+    )

@@ -521,3 +521,9 @@ def test_forms():
     assert x.__rdiv__(8).tolist() == [4.0, 2.0] and x.__div__(2).tolist() == [1.0, 2.0]
     assert torch.negative_(x) is x and x.tolist() == [-2.0, -4.0]
     assert torch.conj_physical(x) is x
+
+
+def test_log_ndtr_far_out():
+    for dtype in (torch.float32, torch.float64):
+        x = torch.tensor([inf, torch.finfo(dtype).max, 1e30, 50, -inf, nan], dtype=dtype)
+        assert str(special.log_ndtr(x).tolist()) == str([-0.0, -0.0, -0.0, -0.0, -inf, nan])

@@ -143,3 +143,11 @@ def test_methods_of_old_programs():
         x.values()
     with pytest.raises(RuntimeError, match="none is available"):
         x.pin_memory()
+
+
+def test_signatures_are_registered_once():
+    """No function has the same signature twice."""
+    for owner in (torch._C, torch.Tensor, torch._C._nn):
+        for name in dir(owner):
+            signatures = [s[0] for s in getattr(getattr(owner, name, None), "__nb_signature__", ())]
+            assert len(signatures) == len(set(signatures)), name

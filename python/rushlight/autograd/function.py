@@ -40,6 +40,8 @@ class FunctionMeta(type):
     def __init__(cls, name, bases, attrs):
         cls._backward_cls = type(name + "Backward", (BackwardCFunction,), {"_forward_cls": cls})
         cls._separate_setup = cls.setup_context is not _no_setup
+        # setup_context() also sees the arguments that were left to their defaults.
+        cls._fills_defaults = cls._separate_setup and bool(getattr(cls.forward, "__defaults__", None))
         super().__init__(name, bases, attrs)
 
 
