@@ -40,13 +40,9 @@ void register_special() {
       "mvlgamma(Tensor input, int p, *, Tensor? out=None)",
       [](const Args& a) { return mvlgamma(a.tensor(0), a.integer(1)); }, kAll,
       "The logarithm of the multivariate gamma function of dimension p, elementwise.");
-  def_op(
-      "float_power(Tensor input, Operand exponent, *, Tensor? out=None)",
-      float_power_call, kBoth,
-      "input to the power exponent in float64 or complex128, elementwise.");
-  def_op(
-      "float_power(Scalar input, Tensor exponent, *, Tensor? out=None)",
-      float_power_call, kFunction);
+  def_op("float_power(Tensor input, Operand exponent, *, Tensor? out=None)", float_power_call, kBoth,
+         "input to the power exponent in float64 or complex128, elementwise.");
+  def_op("float_power(Scalar input, Tensor exponent, *, Tensor? out=None)", float_power_call, kFunction);
   def(
       "float_power_(Tensor self, Operand exponent)",
       [](Args& a) {
