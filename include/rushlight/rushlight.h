@@ -3,6 +3,7 @@
 
 #include "rushlight/autograd.h"
 #include "rushlight/conj.h"
+#include "rushlight/contract.h"
 #include "rushlight/creation.h"
 #include "rushlight/generator.h"
 #include "rushlight/grid_sampler.h"
