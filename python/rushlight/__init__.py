@@ -37,6 +37,7 @@ _einops.install()
 _LAZY_MODULES = (
     "nn",
     "optim",
+    "serialization",
     "autograd",
     "utils",
     "cuda",
@@ -106,6 +107,7 @@ _LAZY = {
         "_shape",
     ),
     **dict.fromkeys(("cdist", "chain_matmul", "einsum", "tensordot"), "functional"),
+    **dict.fromkeys(("load", "save"), "serialization"),
     "TypedStorage": "storage",
     "as_torch": "_as_torch",
     "is_storage": "storage",
