@@ -116,6 +116,10 @@ def _bytearray(*args) -> bytearray:
     return bytearray(*args)
 
 
+def _empty_bytes() -> bytes:
+    return b""
+
+
 _REBUILD = {
     ("torch._utils", f.__name__): f
     for f in (
@@ -141,6 +145,8 @@ ALLOWED = {
     ("__builtin__", "complex"): complex,
     ("builtins", "bytearray"): _bytearray,
     ("__builtin__", "bytearray"): _bytearray,
+    ("builtins", "bytes"): _empty_bytes,
+    ("__builtin__", "bytes"): _empty_bytes,
     ("_codecs", "encode"): _bytes,
     ("torch", "Size"): _C.Size,
     ("torch", "device"): _C.device,
