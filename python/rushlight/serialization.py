@@ -13,7 +13,7 @@ import struct
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from . import _C
@@ -266,21 +266,31 @@ class _Reader:
             raise RuntimeError(f"PytorchStreamReader failed locating file data/{key}: file not found") from None
         if info.file_size != size:
             raise RuntimeError(f"torch.load: record data/{key} has {info.file_size} bytes, its pickle says {size}")
-        if self._map is not None and info.compress_type == zipfile.ZIP_STORED and size:
-            self._file.seek(info.header_offset + 26)
-            lengths = struct.unpack("<HH", self._file.read(4))
-            start = info.header_offset + 30 + sum(lengths)
-            return _C.frombuffer(self._map, dtype=_C.uint8, count=size, offset=start).untyped_storage()
+        stored = info.compress_type == zipfile.ZIP_STORED and info.compress_size == size
+        if self._map is not None and stored and size:
+            return _C.frombuffer(self._map, dtype=_C.uint8, count=size, offset=self._start(info)).untyped_storage()
         memory = _C.empty(size, dtype=_C.uint8)
         view = memoryview(memory)
+        # Straight from the file where it can do that: zipfile would check the sums, which costs more than reading.
+        direct = stored and hasattr(self._file, "readinto")
         done = 0
-        with self._zip.open(info) as record:
+        with nullcontext(self._file) if direct else self._zip.open(info) as record:
+            if direct:
+                record.seek(self._start(info))
             while done < size:
-                count = record.readinto(view[done : done + (1 << 24)])
+                count = record.readinto(view[done:])
                 if not count:
                     raise RuntimeError(f"torch.load: record data/{key} ends too early")
                 done += count
         return memory.untyped_storage()
+
+    def _start(self, info: zipfile.ZipInfo) -> int:
+        """Where the bytes of a stored record begin in the file."""
+        self._file.seek(info.header_offset)
+        header = self._file.read(30)
+        if len(header) != 30 or header[:4] != b"PK\x03\x04":
+            raise RuntimeError(f"torch.load: record {info.filename} has no header")
+        return info.header_offset + 30 + sum(struct.unpack("<HH", header[26:]))
 
 
 def _saved_storage(saved_id) -> tuple[Global, str, str, int]:
