@@ -13,6 +13,7 @@
 #include "rushlight/ops.h"
 #include "rushlight/random.h"
 #include "rushlight/reduce.h"
+#include "rushlight/saved_hooks.h"
 #include "rushlight/shape.h"
 #include "rushlight/sort.h"
 #include "rushlight/special.h"
