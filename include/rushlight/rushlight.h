@@ -3,6 +3,7 @@
 
 #include "rushlight/autograd.h"
 #include "rushlight/conj.h"
+#include "rushlight/contract.h"
 #include "rushlight/creation.h"
 #include "rushlight/generator.h"
 #include "rushlight/grid_sampler.h"
@@ -12,6 +13,7 @@
 #include "rushlight/ops.h"
 #include "rushlight/random.h"
 #include "rushlight/reduce.h"
+#include "rushlight/saved_hooks.h"
 #include "rushlight/shape.h"
 #include "rushlight/sort.h"
 #include "rushlight/special.h"

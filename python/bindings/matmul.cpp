@@ -40,26 +40,29 @@ void register_matmul() {
         return Py_NewRef(a.object(5));
       },
       kBoth, "beta * input + alpha * (mat1 @ mat2).");
-  def(
-      "vdot(Tensor input, Tensor other)", [](Args& a) { return wrap(vdot(a.tensor(0), a.tensor(1))); }, kBoth,
+  def_op(
+      "vdot(Tensor input, Tensor other, *, Tensor? out=None)",
+      [](const Args& a) { return vdot(a.tensor(0), a.tensor(1)); }, kBoth,
       "Dot product of two vectors, the first conjugated.");
-#define RL_FUSED(name, second, third)                                                                \
-  def(#name "(Tensor input, Tensor " second ", Tensor " third ", *, Scalar beta=1, Scalar alpha=1)", \
-      [](Args& a) { return wrap(name(a.tensor(0), a.tensor(1), a.tensor(2), a.scalar(3, 1), a.scalar(4, 1))); })
-#define RL_FUSED_INPLACE(name, second, third)                                                       \
+#define RL_FUSED(name, second, third, forms)                                                                           \
+  def_op(                                                                                                              \
+      #name "(Tensor input, Tensor " second ", Tensor " third ", *, Scalar beta=1, Scalar alpha=1, Tensor? out=None)", \
+      [](const Args& a) { return name(a.tensor(0), a.tensor(1), a.tensor(2), a.scalar(3, 1), a.scalar(4, 1)); },       \
+      forms)
+#define RL_FUSED_INPLACE(name, second, third, forms)                                                \
   def(                                                                                              \
       #name "(Tensor self, Tensor " second ", Tensor " third ", *, Scalar beta=1, Scalar alpha=1)", \
       [](Args& a) {                                                                                 \
         name(a.tensor(0), a.tensor(1), a.tensor(2), a.scalar(3, 1), a.scalar(4, 1));                \
         return Py_NewRef(a.object(0));                                                              \
       },                                                                                            \
-      kMethod)
-  RL_FUSED(addmv, "mat", "vec");
-  RL_FUSED(baddbmm, "batch1", "batch2");
-  RL_FUSED(addbmm, "batch1", "batch2");
-  RL_FUSED_INPLACE(addmm_, "mat1", "mat2");
-  RL_FUSED_INPLACE(addmv_, "mat", "vec");
-  RL_FUSED_INPLACE(baddbmm_, "batch1", "batch2");
+      forms)
+  RL_FUSED(addmv, "mat", "vec", kBoth);
+  RL_FUSED(baddbmm, "batch1", "batch2", kBoth);
+  RL_FUSED(addbmm, "batch1", "batch2", kAll);
+  RL_FUSED_INPLACE(addmm_, "mat1", "mat2", kMethod);
+  RL_FUSED_INPLACE(addmv_, "mat", "vec", kBoth);
+  RL_FUSED_INPLACE(baddbmm_, "batch1", "batch2", kMethod);
 #undef RL_FUSED
 #undef RL_FUSED_INPLACE
 }

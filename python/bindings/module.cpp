@@ -76,6 +76,8 @@ NB_MODULE(_C, m) {
     register_sort();
     register_normalization();
     register_grid_sampler();
+    register_contract();
+    register_saved_hooks();
     register_methods();
     register_legacy();
     register_windows();

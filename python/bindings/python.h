@@ -261,6 +261,8 @@ void register_scan();
 void register_statistics();
 void register_normalization();
 void register_grid_sampler();
+void register_contract();
+void register_saved_hooks();
 
 PyObject* wrap_node(const Ref<Node>& node);
 

@@ -7,6 +7,7 @@ from ._missing import missing
 
 LinAlgError = _C._LinAlgError
 matmul = _C.matmul
+cross = _C._linalg_cross
 
 
 def vector_norm(

@@ -24,12 +24,15 @@ __all__ = [
     "log_softmax",
     "mse_loss",
     "nll_loss",
+    "pdist",
     "relu",
     "relu_",
     "sigmoid",
     "softmax",
     "tanh",
 ]
+
+pdist = rl.pdist
 
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
