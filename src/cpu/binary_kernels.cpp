@@ -1,6 +1,7 @@
 // Elementwise functions of two operands, compiled once per instruction set.
 #include <type_traits>
 
+#include "cpu/divide_integers.h"
 #include "cpu/loops.h"
 
 namespace rushlight::cpu::RL_ISA {
@@ -391,6 +392,21 @@ void fill_bool(ElementwiseTable& t, BinaryOp op) {
   fill<F, bool>(t, op, DType::Bool);
 }
 
+// Integers of 32 and 64 bits by vectors where the processor has them.
+template <class F, bool Floor, bool Rest>
+void fill_divisions(ElementwiseTable& t, BinaryOp op) {
+  fill_integers<F>(t, op);
+#if RL_AVX512
+  Loop* const row = t.binary[static_cast<int>(op)];
+  row[static_cast<int>(DType::Int32)] = [](char* const* data, const int64_t* strides, int64_t n, const void*) {
+    divide_integers<F, Floor, Rest, int32_t>(data, strides, n, simple<F, int32_t, int32_t>);
+  };
+  row[static_cast<int>(DType::Int64)] = [](char* const* data, const int64_t* strides, int64_t n, const void*) {
+    divide_integers<F, Floor, Rest, int64_t>(data, strides, n, simple<F, int64_t, int64_t>);
+  };
+#endif
+}
+
 template <class T>
 void add_scaled(char* const* data, const int64_t* strides, int64_t n, const void* params) {
   const T scale = *static_cast<const T*>(params);
@@ -414,11 +430,11 @@ void fill_binary(ElementwiseTable& t) {
   fill_complex<MulF>(t, BinaryOp::Mul);
   fill_floats<DivF>(t, BinaryOp::Div);
   fill_complex<DivF>(t, BinaryOp::Div);
-  fill_integers<DivTruncF>(t, BinaryOp::DivTrunc);
+  fill_divisions<DivTruncF, false, false>(t, BinaryOp::DivTrunc);
   fill_floats<DivTruncF>(t, BinaryOp::DivTrunc);
-  fill_integers<FloorDivideF>(t, BinaryOp::FloorDivide);
-  fill_integers<RemainderF>(t, BinaryOp::Remainder);
-  fill_integers<FmodF>(t, BinaryOp::Fmod);
+  fill_divisions<FloorDivideF, true, false>(t, BinaryOp::FloorDivide);
+  fill_divisions<RemainderF, true, true>(t, BinaryOp::Remainder);
+  fill_divisions<FmodF, false, true>(t, BinaryOp::Fmod);
   fill_integers<IntPowF>(t, BinaryOp::Pow);
 #define RL_ORDERED(Name)                     \
   fill_bool<Name##F>(t, BinaryOp::Name);     \

@@ -22,6 +22,16 @@ void binary(char* const* data, const int64_t* strides, int64_t n, const void*) {
         F(*reinterpret_cast<const C*>(data[1] + i * strides[1]), *reinterpret_cast<const C*>(data[2] + i * strides[2]));
 }
 
+// A function of both parts by the loop of real numbers: vectors. Swap: of the imaginary part first.
+template <class R, DType D, BinaryOp Op, bool Swap>
+void of_parts(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  char* const re = data[1];
+  char* const im = data[1] + sizeof(R);
+  char* const at[3] = {data[0], Swap ? im : re, Swap ? re : im};
+  const int64_t steps[3] = {strides[0], strides[1], strides[1]};
+  elementwise().binary[static_cast<int>(Op)][static_cast<int>(D)](at, steps, n, nullptr);
+}
+
 template <class R>
 using Cx = std::complex<R>;
 template <class R>
@@ -32,10 +42,6 @@ inline constexpr R kLn10 = R(2.30258509299404568401799145468436421);
 template <class R>
 Cx<R> neg(Cx<R> z) {
   return -z;
-}
-template <class R>
-R magnitude(Cx<R> z) {
-  return std::hypot(z.real(), z.imag());
 }
 template <class R>
 Cx<R> sgn(Cx<R> z) {
@@ -92,10 +98,6 @@ Cx<R> log1p(Cx<R> z) {
 template <class R>
 Cx<R> sigmoid(Cx<R> z) {
   return Cx<R>(1) / (Cx<R>(1) + std::exp(-z));
-}
-template <class R>
-R angle(Cx<R> z) {
-  return std::arg(z);
 }
 // sin(pi z) / (pi z)
 template <class R>
@@ -204,8 +206,12 @@ void fill_complex(ElementwiseTable& t) {
   RL_PUT(Sigmoid, sigmoid)
   RL_PUT(Sinc, sinc)
 #undef RL_PUT
-  put<float, double, magnitude<float>, magnitude<double>>(t, UnaryOp::Abs);
-  put<float, double, angle<float>, angle<double>>(t, UnaryOp::Angle);
+  Loop* const magnitudes = t.unary[static_cast<int>(UnaryOp::Abs)];
+  magnitudes[static_cast<int>(DType::Complex64)] = of_parts<float, DType::Float32, BinaryOp::Hypot, false>;
+  magnitudes[static_cast<int>(DType::Complex128)] = of_parts<double, DType::Float64, BinaryOp::Hypot, false>;
+  Loop* const angles = t.unary[static_cast<int>(UnaryOp::Angle)];
+  angles[static_cast<int>(DType::Complex64)] = of_parts<float, DType::Float32, BinaryOp::Atan2, true>;
+  angles[static_cast<int>(DType::Complex128)] = of_parts<double, DType::Float64, BinaryOp::Atan2, true>;
 #define RL_PUT(Name, function) put<bool, bool, function<float>, function<double>>(t, UnaryOp::Name);
   RL_PUT(LogicalNot, logical_not)
   RL_PUT(IsNan, is_nan)

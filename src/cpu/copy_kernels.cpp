@@ -89,13 +89,42 @@ RL_INLINE void narrow(float16* out, const float* in, int64_t n) {
 }
 #endif
 
+template <class T>
+void fill(char* out, int64_t stride, int64_t n, T value) {
+  if (stride == sizeof(T))
+    for (int64_t i = 0; i < n; ++i) reinterpret_cast<T*>(out)[i] = value;
+  else
+    for (int64_t i = 0; i < n; ++i) at<T>(out, i * stride) = value;
+}
+
+// Bytes become numbers of 32 bits by one instruction per vector; the compiler goes through 16 bits.
+#if RL_AVX512
+template <class To, class From>
+RL_INLINE void widen_bytes(To* out, const From* in, int64_t n) {
+  auto store = [&](int64_t i, __m128i bytes, __mmask16 mask) __attribute__((always_inline)) {
+    const __m512i wide =
+        std::is_signed_v<From> ? _mm512_maskz_cvtepi8_epi32(0xffff, bytes) : _mm512_maskz_cvtepu8_epi32(0xffff, bytes);
+    if constexpr (std::is_same_v<To, float>)
+      _mm512_mask_storeu_ps(out + i, mask, _mm512_maskz_cvtepi32_ps(0xffff, wide));
+    else
+      _mm512_mask_storeu_epi32(out + i, mask, wide);
+  };
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) store(i, _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i)), 0xffff);
+  if (i == n) return;
+  const __mmask16 mask = static_cast<__mmask16>((1u << (n - i)) - 1);
+  store(i, _mm_maskz_loadu_epi8(mask, in + i), mask);
+}
+#endif
+
 template <class To, class From>
 void cast_loop(char* const* data, const int64_t* strides, int64_t n, const void*) {
-  if (strides[1] == 0) {
-    const To value = convert<To>(at<From>(data[1], 0));
-    for (int64_t i = 0; i < n; ++i) at<To>(data[0], i * strides[0]) = value;
-    return;
-  }
+  if (strides[1] == 0) return fill<To>(data[0], strides[0], n, convert<To>(at<From>(data[1], 0)));
+#if RL_AVX512
+  if constexpr (sizeof(From) == 1 && (std::is_same_v<To, float> || std::is_same_v<To, int32_t>))
+    if (strides[0] == sizeof(To) && strides[1] == 1)
+      return widen_bytes(reinterpret_cast<To*>(data[0]), reinterpret_cast<const From*>(data[1]), n);
+#endif
 #if defined(__F16C__)
   if (strides[0] == sizeof(To) && strides[1] == sizeof(From)) {
     if constexpr (std::is_same_v<To, float> && std::is_same_v<From, float16>)
@@ -141,7 +170,8 @@ void copy_loop(char* const* data, const int64_t* strides, int64_t n, const void*
     for (int64_t i = 0; i < n; ++i) out[i] = last[-i];
     return;
   }
-  cast_loop<T, T>(data, strides, n, nullptr);
+  if (strides[1] == 0) return fill<T>(data[0], strides[0], n, at<T>(data[1], 0));
+  for (int64_t i = 0; i < n; ++i) at<T>(data[0], i * strides[0]) = at<T>(data[1], i * strides[1]);
 }
 
 // Whole cache lines are read into a tile and written from it: columns of large matrices share few cache sets.

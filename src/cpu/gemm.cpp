@@ -14,6 +14,7 @@
 #include "core/thread_pool.h"
 #include "cpu/blas.h"
 #include "cpu/gemm_kernels.h"
+#include "cpu/gemm_tiles.h"
 #include "cpu/kernels.h"
 
 namespace rushlight::cpu {
@@ -372,8 +373,12 @@ void gemm(DType dtype, int64_t m, int64_t n, int64_t k, const Scalar& alpha, con
       return typed_gemm<Type<float, DType::Float32>>(dtype, m, n, k, alpha, ma, mb, beta, mc, c_rs, c_cs);
     case DType::Float64:
       return typed_gemm<Type<double, DType::Float64>>(dtype, m, n, k, alpha, ma, mb, beta, mc, c_rs, c_cs);
-    case DType::Float16:
     case DType::BFloat16:
+      if (to<float>(alpha) != 0 &&
+          gemm_bfloat16_tiles(m, n, k, to<float>(alpha), a, a_rs, a_cs, b, b_rs, b_cs, to<float>(beta), c, c_rs, c_cs))
+        return;
+      [[fallthrough]];
+    case DType::Float16:
       return typed_gemm<Type<float, DType::Float32>>(dtype, m, n, k, alpha, ma, mb, beta, mc, c_rs, c_cs);
     case DType::Complex64:
       return typed_gemm<Type<complex64, DType::Complex64>>(dtype, m, n, k, alpha, ma, mb, beta, mc, c_rs, c_cs);

@@ -257,6 +257,7 @@ void all_taps(const GridSample& s, int k, int64_t* index, T* t, T* slope) {
 }  // namespace
 
 void grid_sample(DType dtype, const GridSample& s) {
+  if (grid_sample_blocks(dtype, s)) return;
   switch (dtype) {
     case DType::Float64: return sample<double, Exact>(s);
     case DType::Float16: return sample<float, To<float16>>(s);

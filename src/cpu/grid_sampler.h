@@ -29,6 +29,9 @@ struct GridSample {
 void grid_sample(DType dtype, const GridSample& s);
 void grid_sample_grad(DType dtype, const GridSample& s);
 
+// The usual cases of grid_sample; false where the problem is none of them.
+bool grid_sample_blocks(DType dtype, const GridSample& s);
+
 // For coordinate k (0: the last spatial dim) of all n * points positions: the elements it takes part of, index[tap]
 // [position], -1 outside, and where it lies between them, 0 <= t < 1, with dt / dcoordinate.
 int grid_tap_count(Interpolation mode);

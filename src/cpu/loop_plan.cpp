@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/thread_pool.h"
+#include "cpu/copy_short.h"
 #include "layout/layout.h"
 
 namespace rushlight::cpu {
@@ -274,6 +275,32 @@ bool copy_transposed(Plan& plan, int64_t item) {
   return true;
 }
 
+// A copy whose innermost dim is short. False where it is not.
+bool copy_short_runs(const Plan& plan, int64_t item) {
+  if (plan.ndim < 2 || plan.numel < 64 || !are_short(plan.sizes[0], item) || plan.sizes[1] < 8) return false;
+  const int64_t n = plan.sizes[0];
+  Plan runs;
+  runs.count = 2;
+  runs.ndim = plan.ndim - 1;
+  runs.numel = plan.numel / n;
+  std::memcpy(runs.data, plan.data, sizeof runs.data);
+  std::memcpy(runs.sizes, plan.sizes + 1, static_cast<size_t>(runs.ndim) * sizeof runs.sizes[0]);
+  std::memcpy(runs.strides, plan.strides + 1, static_cast<size_t>(runs.ndim) * sizeof runs.strides[0]);
+  const auto work = [&](int64_t begin, int64_t end) {
+    for_runs(runs, begin, end, [&](char* const* data, int64_t count) {
+      copy_runs({data[0], data[1], item, n, count, plan.strides[0][0], plan.strides[0][1], runs.strides[0][0],
+                 runs.strides[0][1]});
+    });
+  };
+  if (plan.numel <= kSerialElements) {
+    work(0, runs.numel);
+  } else {
+    BlockingRegion region(true);
+    parallel_for(0, runs.numel, kSerialElements / n, work);
+  }
+  return true;
+}
+
 }  // namespace
 
 void copy_elements(const Tensor& to, const Tensor& from) {
@@ -286,10 +313,10 @@ void copy_elements(const Tensor& to, const Tensor& from) {
     }
   }
   const LoopArg args[2] = {LoopArg(to, a), LoopArg(from, b)};
-  if (a == b && to.dim() > 1 && !from.is_contiguous()) {
+  if (a == b && to.dim() > 1 && !(from.is_contiguous() && to.is_contiguous()) && to.numel() >= 64) {
     Plan plan;
     make_plan(plan, to.sizes(), args, 2);
-    if (copy_transposed(plan, to.item_size())) return;
+    if (copy_transposed(plan, to.item_size()) || copy_short_runs(plan, to.item_size())) return;
   }
   const Loop loop = a == b ? elementwise().copy[size_class(to.item_size())] : cast_loop(b, a);
   run_loop(loop, nullptr, to.sizes(), args, 2);

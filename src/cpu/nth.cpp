@@ -137,7 +137,8 @@ Element nth_of(const Row& row, Nth what, int64_t k, NanKey nan, std::vector<Elem
   if (what == Nth::Median) k = (n + 1) / 2;
   if (what == Nth::NanMedian) k = nans == n ? 1 : (n - nans + 1) / 2;
   // (Of the result only the position counts.)
-  if (n > kShortRow && n <= kSortedRow) return {0, order_of(row, k).back()};
+  // (k-th values of short rows are chosen otherwise.)
+  if ((n > kShortRow || (n > 16 && what != Nth::Kth)) && n <= kSortedRow) return {0, order_of(row, k).back()};
   if (n > kShortRow) return select_long(row, k - 1, room);
   if (room.size() < static_cast<size_t>(n)) room.resize(static_cast<size_t>(n));
   Element* const e = room.data();

@@ -58,13 +58,17 @@ template <int N>
 constexpr Network kNetwork = make_network(N);
 static_assert(kNetwork<16>.count == 63 && kNetwork<8>.count == 19);
 
-template <int N, int I = 0, class V>
+// X::exchange() orders two vectors, lane by lane.
+template <int N, class X, int I = 0, class V>
 RL_INLINE void run_network(V* r) {
   if constexpr (I < kNetwork<N>.count) {
-    exchange(r[kNetwork<N>.a[I]], r[kNetwork<N>.b[I]]);
-    run_network<N, I + 1>(r);
+    X::exchange(r[kNetwork<N>.a[I]], r[kNetwork<N>.b[I]]);
+    run_network<N, X, I + 1>(r);
   }
 }
+struct OfLanes {
+  static RL_INLINE void exchange(Lanes& a, Lanes& b) { rushlight::cpu::RL_ISA::exchange(a, b); }
+};
 
 // ---- words of one row
 
@@ -102,8 +106,8 @@ Word* merge_sort(Word* a, Word* b, int64_t n) {
   return a;
 }
 
-template <int Passes, int Width>
-Word* radix_sort(Word* a, Word* b, int64_t n, int shift) {
+template <int Passes, int Width, class W>
+W* radix_sort(W* a, W* b, int64_t n, int shift) {
   constexpr int64_t kBins = int64_t{1} << Width;
   uint32_t count[Passes][kBins];
   __builtin_memset(count, 0, sizeof(count));
@@ -120,10 +124,10 @@ Word* radix_sort(Word* a, Word* b, int64_t n, int shift) {
       before += here;
     }
     for (int64_t i = 0; i < n; ++i) {
-      const Word v = a[i];
+      const W v = a[i];
       b[c[v >> at & (kBins - 1)]++] = v;
     }
-    Word* t = a;
+    W* t = a;
     a = b;
     b = t;
   }
@@ -131,6 +135,16 @@ Word* radix_sort(Word* a, Word* b, int64_t n, int shift) {
 }
 
 RL_INLINE int width_of(uint64_t x) { return x ? 64 - __builtin_clzll(x) : 0; }
+
+#if RL_AVX512
+// The result lies in a; b is room.
+template <class W>
+void sort_quickly(W* a, W* b, int64_t n) {
+  const auto sort_8 = [](auto* r) __attribute__((always_inline)) { run_network<8, WordVec<W>>(r); };
+  const auto sort_16 = [](auto* r) __attribute__((always_inline)) { run_network<16, WordVec<W>>(r); };
+  quick_sort<false>(a, b, n, 2 * width_of(static_cast<uint64_t>(n)), sort_8, sort_16);
+}
+#endif
 
 // Sorts words whose keys have `bits` bits above bit 32. The result lies in the returned one of a, b.
 Word* sort_words(Word* a, Word* b, int64_t n, int bits) {
@@ -142,9 +156,8 @@ Word* sort_words(Word* a, Word* b, int64_t n, int bits) {
 #if RL_AVX512
   // Where partitions are worth more than passes: measured.
   if (n < 512 || (bits > 8 && n < 2048) || (bits > 22 && (n < 16384 || n > 400000))) {
-    const auto sort_8 = [](Words* r) __attribute__((always_inline)) { run_network<8>(r); };
-    const auto sort_16 = [](Words* r) __attribute__((always_inline)) { run_network<16>(r); };
-    if (quick_sort(a, n, b, 2 * width_of(static_cast<uint64_t>(n)), sort_8, sort_16)) return a;
+    sort_quickly(a, b, n);
+    return a;
   }
 #endif
   if (n <= 128) return merge_sort(a, b, n);
@@ -159,6 +172,38 @@ Word* sort_words(Word* a, Word* b, int64_t n, int bits) {
 template <class T>
 RL_INLINE T load(const char* in, int64_t stride, int64_t i) {
   return *reinterpret_cast<const T*>(in + i * stride);
+}
+
+// Whether the elements lie in order already. Ends at the first block that does not.
+template <class T>
+bool is_sorted(const SortRow& r) {
+  using Key = typename KeyOf<T>::Key;
+  constexpr int64_t kStep = 64;
+  if (r.in_stride != sizeof(T)) return false;
+  const Key flip = r.descending ? -1 : 0;
+  const T* const x = reinterpret_cast<const T*>(r.in);
+  int64_t i = 1;
+  for (; i + kStep <= r.n; i += kStep) {
+    Key wrong = 0;
+    for (int64_t j = i; j < i + kStep; ++j)
+      wrong |= static_cast<Key>((KeyOf<T>::key(x[j]) ^ flip) < (KeyOf<T>::key(x[j - 1]) ^ flip));
+    if (wrong) return false;
+  }
+  for (; i < r.n; ++i)
+    if ((KeyOf<T>::key(x[i]) ^ flip) < (KeyOf<T>::key(x[i - 1]) ^ flip)) return false;
+  return true;
+}
+template <class T>
+void copy_sorted(const SortRow& r) {
+  if (r.values && r.values_stride == sizeof(T))
+    __builtin_memcpy(r.values, r.in, static_cast<size_t>(r.count) * sizeof(T));
+  else if (r.values)
+    for (int64_t i = 0; i < r.count; ++i)
+      *reinterpret_cast<T*>(r.values + i * r.values_stride) = load<T>(r.in, r.in_stride, i);
+  if (r.index && r.index_stride == 8)
+    for (int64_t i = 0; i < r.count; ++i) reinterpret_cast<int64_t*>(r.index)[i] = i;
+  else if (r.index)
+    for (int64_t i = 0; i < r.count; ++i) *reinterpret_cast<int64_t*>(r.index + i * r.index_stride) = i;
 }
 
 template <class K>
@@ -186,6 +231,145 @@ RL_INLINE Range<Key> range_of(const char* in, int64_t stride, int64_t n, Key fli
   else
     scan(stride);
   return {low, high, special != 0};
+}
+
+// ---- values alone
+
+// Sorts words of `bits` bits. The result lies in the returned one of a, b.
+uint32_t* sort_words_32(uint32_t* a, uint32_t* b, int64_t n, int bits) {
+  if (bits == 0) return a;
+#if RL_AVX512
+  // Where partitions are worth more than passes: measured.
+  if ((bits > 8 && n < 2048) || bits > 22 || (bits > 11 && n < 65536)) {
+    sort_quickly(a, b, n);
+    return a;
+  }
+#endif
+  if (bits <= 8) return radix_sort<1, 8>(a, b, n, 0);
+  if (bits <= 11) return radix_sort<1, 11>(a, b, n, 0);
+  if (bits <= 16) return radix_sort<2, 8>(a, b, n, 0);
+  if (bits <= 22) return radix_sort<2, 11>(a, b, n, 0);
+  return n < 4096 ? radix_sort<4, 8>(a, b, n, 0) : radix_sort<3, 11>(a, b, n, 0);
+}
+
+// Numbers of up to 16 bits are counted. False where that is not worth it, and where a key would lose something.
+template <class T>
+bool sort_by_counts(const SortRow& r) {
+  using Q = KeyOf<T>;
+  constexpr int kBits = 8 * sizeof(T), kTables = sizeof(T) == 1 ? 4 : 1;
+  constexpr int32_t kBins = 1 << kBits, kFirst = Q::kUnsigned ? 0 : -kBins / 2;
+  if (r.n < 256 || r.n < kBins / 2) return false;  // the scratch has room for the counts, too
+  uint32_t* const count = reinterpret_cast<uint32_t*>(r.scratch);
+  __builtin_memset(count, 0, kTables * kBins * sizeof(uint32_t));
+  int32_t special = 0;
+  auto scan = [&](int64_t step) __attribute__((always_inline)) {
+    for (int64_t i = 0; i < r.n; ++i) {
+      const T x = load<T>(r.in, step, i);
+      special |= Q::is_special(x);
+      ++count[(i & (kTables - 1)) * kBins + ((Q::key(x) - kFirst) & (kBins - 1))];
+    }
+  };
+  if (r.in_stride == sizeof(T))
+    scan(sizeof(T));
+  else
+    scan(r.in_stride);
+  if (special) return false;
+  int64_t done = 0;
+  for (int32_t bin = 0; bin < kBins && done < r.count; ++bin) {
+    const int32_t at = r.descending ? kBins - 1 - bin : bin;
+    int64_t n = 0;
+    for (int t = 0; t < kTables; ++t) n += count[t * kBins + at];
+    if (n > r.count - done) n = r.count - done;
+    const T value = Q::value(at + kFirst);
+    for (int64_t i = 0; i < n; ++i) *reinterpret_cast<T*>(r.values + (done + i) * r.values_stride) = value;
+    done += n;
+  }
+  return true;
+}
+
+#if RL_AVX512
+// Numbers without NaN and -0, compared as what they are; descending ones as their negatives.
+template <class T>
+void sort_floats(const SortRow& r) {
+  T* const a = reinterpret_cast<T*>(r.scratch);
+  const bool direct = r.count == r.n && r.values_stride == sizeof(T);
+  T* const to = direct ? reinterpret_cast<T*>(r.values) : a;
+  auto pack = [&](int64_t step) __attribute__((always_inline)) {
+    if (r.descending)
+      for (int64_t i = 0; i < r.n; ++i) to[i] = -load<T>(r.in, step, i);
+    else
+      for (int64_t i = 0; i < r.n; ++i) to[i] = load<T>(r.in, step, i);
+  };
+  if (r.in_stride == sizeof(T))
+    pack(sizeof(T));
+  else
+    pack(r.in_stride);
+  sort_quickly(to, a + r.n, r.n);
+  if (r.descending)
+    for (int64_t i = 0; i < r.count; ++i) to[i] = T(0) - to[i];  // no -0
+  if (!direct)
+    for (int64_t i = 0; i < r.count; ++i) *reinterpret_cast<T*>(r.values + i * r.values_stride) = a[i];
+}
+#endif
+
+// False where the values cannot be had from keys without their places.
+template <class T>
+bool sort_values(const SortRow& r) {
+  using Q = KeyOf<T>;
+  using Key = typename Q::Key;
+  using UKey = std::make_unsigned_t<Key>;
+  if constexpr (sizeof(T) <= 2)
+    if (sort_by_counts<T>(r)) return true;
+  const Key flip = r.descending ? -1 : 0;
+  const Range<Key> range = range_of<T, Key>(r.in, r.in_stride, r.n, flip);
+  if (range.special) return false;
+#if RL_AVX512
+  if constexpr (std::is_floating_point_v<T>) {
+    sort_floats<T>(r);
+    return true;
+  }
+#endif
+  const UKey low = static_cast<UKey>(range.low);
+  const int bits = width_of(static_cast<UKey>(static_cast<UKey>(range.high) - low));
+  const auto pack = [&](auto* words) __attribute__((always_inline)) {
+    using W = std::remove_reference_t<decltype(*words)>;
+    auto run = [&](int64_t step) __attribute__((always_inline)) {
+      for (int64_t i = 0; i < r.n; ++i)
+        words[i] = static_cast<W>(static_cast<UKey>(Q::key(load<T>(r.in, step, i)) ^ flip) - low);
+    };
+    if (r.in_stride == sizeof(T))
+      run(sizeof(T));
+    else
+      run(r.in_stride);
+  };
+  const auto unpack = [&](const auto* words) __attribute__((always_inline)) {
+    auto run = [&](int64_t step) __attribute__((always_inline)) {
+      for (int64_t i = 0; i < r.count; ++i) {
+        const Key k = static_cast<Key>(static_cast<UKey>(static_cast<UKey>(words[i]) + low));
+        *reinterpret_cast<T*>(r.values + i * step) = Q::value(static_cast<Key>(k ^ flip));
+      }
+    };
+    if (r.values_stride == sizeof(T))
+      run(sizeof(T));
+    else
+      run(r.values_stride);
+  };
+  if (bits <= 32) {
+    uint32_t* const a = reinterpret_cast<uint32_t*>(r.scratch);
+    pack(a);
+    unpack(sort_words_32(a, a + r.n, r.n, bits));
+    return true;
+  }
+#if RL_AVX512
+  if constexpr (sizeof(Key) == 8) {
+    Word* const a = r.scratch;
+    pack(a);
+    sort_quickly(a, a + r.n, r.n);
+    unpack(a);
+    return true;
+  }
+#endif
+  return false;
 }
 
 // Runs of words with equal keys are sorted by the low bits of the full keys, which the words have no room for.
@@ -216,6 +400,8 @@ template <class T>
 void sort_row(const SortRow& r) {
   using Q = KeyOf<T>;
   using Key = typename Q::Key;
+  if (is_sorted<T>(r)) return copy_sorted<T>(r);
+  if (!r.index && r.values && r.n > 64 && sort_values<T>(r)) return;
   using UKey = std::make_unsigned_t<Key>;
   const Key flip = r.descending ? -1 : 0;
   const Range<Key> range = range_of<T, Key>(r.in, r.in_stride, r.n, flip);
@@ -269,7 +455,7 @@ RL_INLINE void sort_16(Lanes* at) {
   Lanes r[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) r[i] = at[i];
-  run_network<16>(r);
+  run_network<16, OfLanes>(r);
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) at[i] = r[i];
 }
@@ -401,7 +587,7 @@ void least_lanes(int64_t* best, const char* in, int64_t stride, int64_t first, i
     Lanes r[16];
 #pragma GCC unroll 16
     for (int j = 0; j < 16; ++j) r[j] = reinterpret_cast<const Lanes*>(words)[j];
-    run_network<16>(r);
+    run_network<16, OfLanes>(r);
     // The smaller ones of two ascending sequences, one of them backwards, rise and fall.
 #pragma GCC unroll 16
     for (int j = 0; j < 16; ++j) {

@@ -19,6 +19,7 @@ struct BHalf {
 template <class T>
 struct KeyOf {
   using Key = std::conditional_t<(sizeof(T) < 8 && !(sizeof(T) == 4 && std::is_unsigned_v<T>)), int32_t, int64_t>;
+  static constexpr bool kUnsigned = std::is_unsigned_v<T>;  // no key is negative
   static RL_INLINE Key key(T x) {
     if constexpr (sizeof(T) == 8 && std::is_unsigned_v<T>)
       return static_cast<Key>(x ^ (T(1) << 63));
@@ -37,6 +38,7 @@ struct KeyOf {
 template <class Bits, class K, Bits Inf>
 struct FloatKey {
   using Key = K;
+  static constexpr bool kUnsigned = false;
   static constexpr int kTop = sizeof(Bits) * 8 - 1;
   static constexpr Bits kMagnitude = static_cast<Bits>(~(Bits(1) << kTop));
   static constexpr K kNan = sizeof(K) == 8 ? static_cast<K>(INT64_MAX) : static_cast<K>(INT32_MAX);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/thread_pool.h"
+#include "cpu/copy_short.h"
 #include "cpu/loop_plan.h"
 #include "layout/layout.h"
 #include "layout/memory_format.h"
@@ -199,23 +200,27 @@ class RepeatCopy {
  private:
   static constexpr int64_t kParallelBytes = 1 << 18;
 
+  static void copy(char* to, const char* from, int64_t n) {
+    if (n <= cpu::kShortRun && n > 0)
+      cpu::copy_short(to, from, n);
+    else
+      std::memcpy(to, from, static_cast<size_t>(n));
+  }
+
   // Copies the block at `at` behind itself until there are `count`.
   static void spread(char* at, int64_t block, int64_t count) {
     const int64_t most = std::max<int64_t>(1, kSmallBytes / block);
     for (int64_t done = 1; done < count;) {
       const int64_t n = std::min({done, count - done, most});
-      std::memcpy(at + done * block, at, static_cast<size_t>(n * block));
+      copy(at + done * block, at, n * block);
       done += n;
     }
   }
 
   void fill(int64_t dim, char* to, const char* from) const {
-    if (dim == last_) {
-      std::memcpy(to, from, static_cast<size_t>(run_));
-      return;
-    }
+    if (dim == last_) return copy(to, from, run_);
     if (dim == last_ - 1 && from_step_[dim] == run_)
-      std::memcpy(to, from, static_cast<size_t>(run_ * sizes_[dim]));
+      copy(to, from, run_ * sizes_[dim]);
     else
       for (int64_t i = 0; i < sizes_[dim]; ++i) fill(dim + 1, to + i * to_step_[dim], from + i * from_step_[dim]);
     spread(to, to_step_[dim] * sizes_[dim], repeats_[dim]);

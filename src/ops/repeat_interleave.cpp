@@ -67,8 +67,8 @@ Tensor repeat_interleave(const Tensor& self, int64_t repeats, OptInt dim, OptInt
     if (*output_size != total)
       fail("repeat_interleave: Invalid output_size, expected ", total, " but got ", *output_size);
   }
-  // Single elements are copied faster by index than as runs of equal ones.
-  if (x.dim() > 0 && d == x.dim() - 1 && repeats > 1 && x.is_contiguous())
+  // Many copies of single elements are faster by index than as runs of equal ones.
+  if (x.dim() > 0 && d == x.dim() - 1 && repeats > 16 && repeats < 64 && x.is_contiguous())
     return index_select(x, d, repeat_interleave(full(DimVector{x.sizes()[d]}, repeats, DType::Int64)));
   Tensor wide = unsqueeze(x, d + 1);
   DimVector sizes(wide.sizes());

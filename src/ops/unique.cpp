@@ -33,14 +33,18 @@ struct Keys {
 std::vector<int64_t> run_starts(const char* data, int64_t n, const Keys& keys) {
   std::vector<int64_t> starts;
   int64_t block[kBlock], before = 0;
+  size_t count = 0;
   for (int64_t i = 0; i < n; i += kBlock) {
     const int64_t m = std::min(kBlock, n - i);
     keys.kernel.keys(block, data + i * keys.item, keys.item, m, 0);
+    if (starts.size() < count + kBlock) starts.resize(2 * starts.size() + kBlock);
     for (int64_t j = 0; j < m; ++j) {
-      if (i + j == 0 || !keys.equal(block[j], before)) starts.push_back(i + j);
+      starts[count] = i + j;
+      count += i + j == 0 || !keys.equal(block[j], before);
       before = block[j];
     }
   }
+  starts.resize(count);
   return starts;
 }
 
@@ -79,6 +83,40 @@ Tensor values_at(const Tensor& data, const std::vector<int64_t>& starts) {
     default: pick_items<uint64_t>(out.data(), data.data(), starts); break;
   }
   return out;
+}
+
+// The first elements of the runs in n contiguous elements, which compare as T.
+template <class T>
+Tensor firsts_as(const Tensor& data) {
+  const T* const x = reinterpret_cast<const T*>(data.data());
+  const int64_t n = data.numel();
+  const Tensor room = empty(DimVector{n}, data.dtype());
+  T* const to = reinterpret_cast<T*>(room.data());
+  int64_t count = 0;
+  if (n > 0) to[count++] = x[0];
+  for (int64_t i = 1; i < n; ++i) {  // count <= i
+    to[count] = x[i];
+    count += x[i] != x[i - 1];
+  }
+  if (count == n) return room;
+  const Tensor out = empty(DimVector{count}, data.dtype());
+  if (count) std::memcpy(out.data(), to, static_cast<size_t>(count) * sizeof(T));
+  return out;
+}
+Tensor firsts(const Tensor& data) {
+  switch (data.dtype()) {
+    case DType::Float32: return firsts_as<float>(data);
+    case DType::Float64: return firsts_as<double>(data);
+    case DType::Float16:
+    case DType::BFloat16: return values_at(data, run_starts(data.data(), data.numel(), Keys(data.dtype())));
+    default: break;
+  }
+  switch (data.item_size()) {
+    case 1: return firsts_as<uint8_t>(data);
+    case 2: return firsts_as<uint16_t>(data);
+    case 4: return firsts_as<uint32_t>(data);
+    default: return firsts_as<uint64_t>(data);
+  }
 }
 
 // Results have no derivative, and say so when one is asked for.
@@ -168,10 +206,15 @@ Unique unique(const Tensor& self, bool return_inverse, bool return_counts) {
     const Tensor order = return_inverse ? empty(flat.sizes(), DType::Int64) : Tensor();
     cpu::sort_along(flat, 0, false, sorted, order);
     cpu::BlockingRegion region(n > cpu::kSerialElements);
-    const std::vector<int64_t> starts = run_starts(sorted.data(), n, Keys(self.dtype()));
-    fill_runs(out, starts, n, return_inverse ? order.data_ptr<int64_t>() : nullptr, self.sizes(), return_inverse,
-              return_counts);
-    out.values = values_at(sorted, starts);
+    if (!return_inverse && !return_counts) {
+      out.inverse = out.counts = empty(DimVector{0}, DType::Int64);
+      out.values = firsts(sorted);
+    } else {
+      const std::vector<int64_t> starts = run_starts(sorted.data(), n, Keys(self.dtype()));
+      fill_runs(out, starts, n, return_inverse ? order.data_ptr<int64_t>() : nullptr, self.sizes(), return_inverse,
+                return_counts);
+      out.values = values_at(sorted, starts);
+    }
   }
   record_none("Unique2Backward0", "_unique2", self, out.values);
   return out;
@@ -184,9 +227,15 @@ Unique unique_consecutive(const Tensor& self, bool return_inverse, bool return_c
   {
     NoGradGuard guard;
     const Tensor flat = contiguous(reshape(share(self), IntSpan(&n, 1)));
-    const std::vector<int64_t> starts = run_starts(flat.data(), n, Keys(self.dtype()));
-    fill_runs(out, starts, n, nullptr, self.sizes(), return_inverse, return_counts);
-    out.values = values_at(flat, starts);
+    cpu::BlockingRegion region(n > cpu::kSerialElements);
+    if (!return_inverse && !return_counts) {
+      out.inverse = out.counts = empty(DimVector{0}, DType::Int64);
+      out.values = firsts(flat);
+    } else {
+      const std::vector<int64_t> starts = run_starts(flat.data(), n, Keys(self.dtype()));
+      fill_runs(out, starts, n, nullptr, self.sizes(), return_inverse, return_counts);
+      out.values = values_at(flat, starts);
+    }
   }
   record_none("UniqueConsecutiveBackward0", "unique_consecutive", self, out.values);
   return out;

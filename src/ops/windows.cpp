@@ -5,6 +5,7 @@
 
 #include "rushlight/autograd.h"
 #include "rushlight/creation.h"
+#include "rushlight/ternary.h"
 
 namespace rushlight {
 
@@ -25,32 +26,28 @@ Tensor window(const char* name, int64_t n, bool periodic, OptDType dtype, F f) {
   if (n <= 1) return ones(DimVector{n}, d);
   NoGradGuard no_grad;
   const double last = static_cast<double>(periodic ? n : n - 1);
-  return to(f(div(arange(0, n, 1, DType::Float64), last)), d);
+  // In parts that stay in the cache.
+  constexpr int64_t kPart = 8192;
+  const auto part = [&](int64_t begin, int64_t end) {
+    const Tensor i = arange(begin, end, 1, DType::Float64);
+    // A product is faster; its last bit matters only where all digits are kept.
+    return f(d == DType::Float64 ? div_(i, last) : mul_(i, 1 / last));
+  };
+  if (n <= kPart) return to(part(0, n), d);
+  const Tensor out = empty(DimVector{n}, d);
+  for (int64_t i = 0; i < n; i += kPart)
+    copy_(slice(out, 0, i, std::min(n, i + kPart)), part(i, std::min(n, i + kPart)));
+  return out;
 }
 
 // cos(2 pi times x)
-Tensor wave(const Tensor& x, int times) { return cos(mul(x, 2 * std::numbers::pi * times)); }
-
-// exp(-x) I0(x) for x >= 0: the power series (all its terms are positive), then the asymptotic one; Abramowitz and
-// Stegun 9.6.12 and 9.7.1.
-double scaled_bessel_i0(double x) {
-  double term = 1, sum = 1;
-  if (x < 30) {
-    for (int k = 1; term > sum * 1e-17; ++k) sum += term *= (x / (2 * k)) * (x / (2 * k));
-    return sum * std::exp(-x);
-  }
-  for (int k = 1; k < 30 && term > 1e-17; ++k) {
-    const double next = term * (2 * k - 1) * (2 * k - 1) / (8 * x * k);
-    if (next > term) break;
-    sum += term = next;
-  }
-  return sum / std::sqrt(2 * std::numbers::pi * x);
-}
+Tensor wave(const Tensor& x, int times) { return cos_(mul(x, 2 * std::numbers::pi * times)); }
 
 }  // namespace
 
 Tensor bartlett_window(int64_t n, bool periodic, OptDType dtype) {
-  return window("bartlett_window", n, periodic, dtype, [](const Tensor& x) { return rsub(abs(sub(mul(x, 2), 1)), 1); });
+  return window("bartlett_window", n, periodic, dtype,
+                [](const Tensor& x) { return rsub(abs_(sub_(mul_(x, 2), 1)), 1); });
 }
 
 Tensor blackman_window(int64_t n, bool periodic, OptDType dtype) {
@@ -60,22 +57,18 @@ Tensor blackman_window(int64_t n, bool periodic, OptDType dtype) {
 
 Tensor hamming_window(int64_t n, bool periodic, double alpha, double beta, OptDType dtype) {
   return window("hamming_window", n, periodic, dtype,
-                [=](const Tensor& x) { return add(mul(wave(x, 1), -beta), alpha); });
+                [=](const Tensor& x) { return add_(mul_(wave(x, 1), -beta), alpha); });
 }
 
 Tensor hann_window(int64_t n, bool periodic, OptDType dtype) {
-  return window("hann_window", n, periodic, dtype, [](const Tensor& x) { return rsub(mul(wave(x, 1), 0.5), 0.5); });
+  return window("hann_window", n, periodic, dtype, [](const Tensor& x) { return add_(mul_(wave(x, 1), -0.5), 0.5); });
 }
 
 Tensor kaiser_window(int64_t n, bool periodic, double beta, OptDType dtype) {
-  const double b = std::abs(beta), whole = scaled_bessel_i0(b);
-  return window("kaiser_window", n, periodic, dtype, [=](const Tensor& positions) {
-    double* const x = positions.data_ptr<double>();
-    for (int64_t i = 0; i < n; ++i) {
-      const double part = b * std::sqrt(std::max(0.0, 4 * x[i] * (1 - x[i])));
-      x[i] = scaled_bessel_i0(part) / whole * std::exp(part - b);
-    }
-    return positions;
+  const double b = std::abs(beta), whole = item(i0e(full({}, b, DType::Float64))).to_double();
+  return window("kaiser_window", n, periodic, dtype, [=](const Tensor& x) {
+    const Tensor part = mul(sqrt(clamp_min(mul(mul(x, 4), rsub(x, 1)), 0)), b);
+    return div(mul(i0e(part), exp(sub(part, b))), whole);
   });
 }
 

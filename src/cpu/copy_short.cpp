@@ -1,0 +1,88 @@
+#include "cpu/copy_short.h"
+
+#include <algorithm>
+
+namespace rushlight::cpu {
+
+namespace {
+
+struct Bytes16 {
+  uint64_t low, high;
+};
+
+// Runs that are dense on both sides.
+void copy_dense(const ShortRuns& r) {
+  const int64_t bytes = r.n * r.item;
+  for (int64_t j = 0; j < r.runs; ++j) copy_short(r.to + j * r.to_run, r.from + j * r.from_run, bytes);
+}
+
+// One element per run, n times. Whole vectors are written; the next run overwrites what is too much.
+template <class T>
+void repeat(const ShortRuns& r) {
+  constexpr int64_t kBytes = sizeof(T) == 16 ? 16 : 32, kItems = kBytes / static_cast<int64_t>(sizeof(T));
+  int64_t j = 0;
+  if (r.to_run == r.n * static_cast<int64_t>(sizeof(T)) && r.n <= 2 * kItems) {
+    const int64_t room = r.runs - (2 * kItems + r.n - 1) / r.n;
+    for (; j < room; ++j) {
+      T x, copies[kItems];
+      std::memcpy(&x, r.from + j * r.from_run, sizeof x);
+      for (int64_t i = 0; i < kItems; ++i) copies[i] = x;
+      std::memcpy(r.to + j * r.to_run, copies, sizeof copies);
+      if (r.n > kItems) std::memcpy(r.to + j * r.to_run + kBytes, copies, sizeof copies);
+    }
+  }
+  for (; j < r.runs; ++j) {
+    const T x = *reinterpret_cast<const T*>(r.from + j * r.from_run);
+    for (int64_t i = 0; i < r.n; ++i) *reinterpret_cast<T*>(r.to + j * r.to_run + i * r.to_step) = x;
+  }
+}
+
+// Blocks of runs, element by element: the inner loops are long and the block stays in the cache.
+template <class T>
+void cross(const ShortRuns& r) {
+  constexpr int64_t kBlock = 512;
+  for (int64_t first = 0; first < r.runs; first += kBlock) {
+    const int64_t end = std::min(r.runs, first + kBlock);
+    for (int64_t i = 0; i < r.n; ++i) {
+      char* const to = r.to + i * r.to_step;
+      const char* const from = r.from + i * r.from_step;
+      for (int64_t j = first; j < end; ++j)
+        *reinterpret_cast<T*>(to + j * r.to_run) = *reinterpret_cast<const T*>(from + j * r.from_run);
+    }
+  }
+}
+// n neighbours from n rows.
+template <class T, int N>
+void interleave(const ShortRuns& r) {
+  for (int64_t j = 0; j < r.runs; ++j) {
+    T* const to = reinterpret_cast<T*>(r.to) + j * N;
+    for (int i = 0; i < N; ++i) to[i] = reinterpret_cast<const T*>(r.from + i * r.from_step)[j];
+  }
+}
+
+template <class T>
+void copy_items(const ShortRuns& r) {
+  constexpr int64_t kItem = sizeof(T);
+  if (r.from_step == 0 && r.to_step == kItem) return repeat<T>(r);
+  if (r.to_step == kItem && r.from_run == kItem && r.to_run == r.n * kItem) {
+    if (r.n == 2) return interleave<T, 2>(r);
+    if (r.n == 3) return interleave<T, 3>(r);
+    if (r.n == 4) return interleave<T, 4>(r);
+  }
+  cross<T>(r);
+}
+
+}  // namespace
+
+void copy_runs(const ShortRuns& r) {
+  if (r.from_step == r.item && r.to_step == r.item) return copy_dense(r);
+  switch (r.item) {
+    case 1: return copy_items<uint8_t>(r);
+    case 2: return copy_items<uint16_t>(r);
+    case 4: return copy_items<uint32_t>(r);
+    case 8: return copy_items<uint64_t>(r);
+    default: return copy_items<Bytes16>(r);
+  }
+}
+
+}  // namespace rushlight::cpu
