@@ -14,15 +14,6 @@ constexpr double kPi = std::numbers::pi;
 constexpr double kSqrtHalf = std::numbers::sqrt2 / 2;
 const double kHalfSqrtPi = std::sqrt(kPi) / 2;
 
-// sin(pi x) and cos(pi x), exact at multiples of 1/2.
-double sin_pi(double x) {
-  const double r = x - 2 * std::round(x / 2);  // [-1, 1]
-  const double a = std::fabs(r);
-  const double s = a <= 0.25 ? std::sin(kPi * a) : a < 0.75 ? std::cos(kPi * (0.5 - a)) : std::sin(kPi * (1 - a));
-  return std::copysign(s, r);
-}
-double cos_pi(double x) { return sin_pi(0.5 - std::fabs(x - 2 * std::round(x / 2))); }
-
 // A first guess of erfcinv(q), log = log(q (2 - q)), and two steps of Halley's method on it; 0 < q <= 1.
 double erfc_inverse(double q) {
   const double l = std::log(q) + std::log(2 - q), t = 2 / (kPi * 0.147) + l / 2;
@@ -37,6 +28,14 @@ double erfc_inverse(double q) {
 }
 
 }  // namespace
+
+double sin_pi(double x) {
+  const double r = x - 2 * std::round(x / 2);  // [-1, 1]
+  const double a = std::fabs(r);
+  const double s = a <= 0.25 ? std::sin(kPi * a) : a < 0.75 ? std::cos(kPi * (0.5 - a)) : std::sin(kPi * (1 - a));
+  return std::copysign(s, r);
+}
+double cos_pi(double x) { return sin_pi(0.5 - std::fabs(x - 2 * std::round(x / 2))); }
 
 double erfinv(double x) {
   const double a = std::fabs(x);
@@ -206,7 +205,11 @@ double log1p_less(double m) {
 }
 // x^a e^-x / Gamma(a)
 double gamma_density(double a, double x) {
-  if (a < 10) return std::exp(a * std::log(x) - x - lgamma(a));
+  if (a < 10) {
+    // By factors, whose errors do not grow with the exponent, as long as none of them leaves the range.
+    if (a > 1e-300 && x < 700) return std::pow(x, a) * std::exp(-x) / std::tgamma(a);
+    return std::exp(a * std::log(x) - x - lgamma(a));
+  }
   const double m = (x - a) / a;
   return std::sqrt(a / (2 * kPi)) * std::exp(a * log1p_less(m) - stirling(a));
 }

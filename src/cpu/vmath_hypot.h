@@ -50,7 +50,14 @@ RL_INLINE Vec<T> logaddexp2(Vec<T> x, Vec<T> y) {
 // x log y and x log(1 + y), 0 for x = 0 unless y is NaN.
 template <class T>
 RL_INLINE Vec<T> xlogy(Vec<T> x, Vec<T> y) {
-  return select((x == Vec<T>(0)) & (y == y), Vec<T>(0), x * log(y));
+  const Mask<T> usual = is_positive_normal(y);
+  const Pair<T> l = log_pair(y);
+  const Vec<T> p = x * l.hi;
+  Vec<T> r = mad(x, l.hi, select(abs(x) < Vec<T>(kInfinity<T>), x * l.lo, Vec<T>(0)));
+  r = select(r == Vec<T>(0), p, r);  // for the sign
+  if (!all(usual)) [[unlikely]]
+    r = select(usual, r, x * log(y));
+  return select((x == Vec<T>(0)) & (y == y), Vec<T>(0), r);
 }
 template <class T>
 RL_INLINE Vec<T> xlog1py(Vec<T> x, Vec<T> y) {
