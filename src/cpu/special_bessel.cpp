@@ -96,10 +96,13 @@ constexpr double kLarge[2][34] = {
      -4.7836331205834718e-07, 4.6010070104576355e-07, 1.5258088822220255e-07,  -1.4113134193661236e-07,
      -2.277802103992743e-08,  2.0241769328080338e-08}};
 double k_large(int order, double x) {
-  const double t = 2 / x - 1;
-  double sum = 0;
-  for (int i = 33; i >= 0; --i) sum = sum * t + kLarge[order][i];
-  return sum / std::sqrt(x);
+  const double t = 2 / x - 1, z = t * t;
+  double even = 0, odd = 0;
+  for (int i = 32; i >= 0; i -= 2) {
+    even = even * z + kLarge[order][i];
+    odd = odd * z + kLarge[order][i + 1];
+  }
+  return (even + t * odd) / std::sqrt(x);
 }
 double modified_k(int order, double x, bool scale) {
   if (std::isnan(x)) return x;

@@ -77,4 +77,39 @@ RL_INLINE Vec<double> bessel_i(Vec<double> x) {
   return Order == 1 ? copysign(r, x) : r;
 }
 
+// The same with the digits of a float, for results that are rounded to one: relative error 2^-32.
+template <int Order, bool Scaled>
+RL_INLINE Vec<double> bessel_i_short(Vec<double> x) {
+  using V = Vec<double>;
+  const V a = abs(x), one(1.0), half = a * V(0.5), q = half * half, e = exp(Scaled ? -a : a);
+  V p;
+  if constexpr (Order == 0)
+    p = poly(q, 1.0, 0.99999999680623741, 0.25000001718595011, 0.027777748532030713, 0.0017361340630653148,
+             6.9434667760174846e-05, 1.9314699727700978e-06, 3.8988324224582913e-08, 6.5122055576451883e-10,
+             5.5513818236571134e-12, 1.3701149331319685e-13);
+  else
+    p = poly(q, 1.0, 0.49999999945715468, 0.08333333583352058, 0.0069444406826590739, 0.00034722489614093499,
+             1.1573023473323395e-05, 2.7582024421920718e-07, 4.88488678688096e-09, 7.16227420008331e-11,
+             5.8111979840353338e-13, 1.20702270884988e-14) *
+        half;
+  V r = Scaled ? p * e : p;
+  const Mask<double> big = a > V(7.75);
+  if (any(big)) {
+    const V over = one / a, t = mad(over, V(15.5), V(-1.0));
+    V h;
+    if constexpr (Order == 0)
+      h = poly(t, 0.40228505646600021, 0.0034780646157955768, 0.00014630508922280165, 1.2470851016111639e-05,
+               1.7396245990276353e-06, 3.6768514857206801e-07, 1.2411098195668949e-07, 6.4222418345843419e-08,
+               2.0357862246805772e-08, -1.0164905236128442e-08, -9.3092354401908529e-09, -1.2705443750979456e-09);
+    else
+      h = poly(t, 0.38908372789750523, -0.010078728900976306, -0.00023517133142483577, -1.6806074324606499e-05,
+               -2.1477574585902473e-06, -4.3002158934003558e-07, -1.3891823655944264e-07, -7.0079378223163704e-08,
+               -2.3089339550329685e-08, 9.9402426996938286e-09, 1.0038871262543095e-08, 1.5735744516710926e-09);
+    h *= sqrt(over);
+    if constexpr (!Scaled) h = select(a == V(kInfinity<double>), a, h * e);
+    r = select(big, h, r);
+  }
+  return Order == 1 ? copysign(r, x) : r;
+}
+
 }  // namespace rushlight::cpu::RL_ISA

@@ -37,6 +37,7 @@ RL_INLINE Vec<double> sinc(Vec<double> x) {
 
 // For normal x > 0. lgamma(2 + u) for |u| <= 1/2 is a polynomial, to which x < 7.5 is led by its recurrence; from there
 // on Stirling's series.
+template <bool Exact>
 RL_INLINE Pair<double> lgamma_positive(Vec<double> x) {
   using V = Vec<double>;
   const V one(1.0), zero(0.0);
@@ -55,14 +56,19 @@ RL_INLINE Pair<double> lgamma_positive(Vec<double> x) {
                       9.9457945190086552e-05, -4.4923767861257275e-05, 2.0503537067162099e-05, -9.456099800937663e-06,
                       4.3935476037899738e-06, -1.9747708213356314e-06, 8.9984744266187143e-07, -5.8067203710479301e-07,
                       2.9775053918655474e-07);
-  const V base = mad(u, V(0.42278433509846713), u * u * rest);
+  Pair<double> base;
+  if constexpr (Exact) {
+    const Pair<double> first = two_product(u, V(0.42278433509846713)), sum = two_sum(first.hi, u * u * rest);
+    base = {sum.hi, sum.lo + first.lo};
+  } else {
+    base = {mad(u, V(0.42278433509846713), u * u * rest), V(0.0)};
+  }
   const V factor = select(tiny, mad(x, x, x), select(small, x, product));
   const Pair<double> l = log_pair(select(big, x, factor));
   // Without the logarithm where it is not needed.
   const V hi = select(middle, l.hi, select(small, -l.hi, V(0.0))),
           lo = select(middle, l.lo, select(small, -l.lo, V(0.0)));
-  const Pair<double> s = two_sum(hi, base);
-  const Pair<double> near = {s.hi, s.lo + lo};
+  const Pair<double> s = two_sum(hi, base.hi), near = {s.hi, s.lo + (lo + base.lo)};
   if (!any(big)) return near;
   // (x - 1/2)(log x - 1) + (log(2 pi) - 1) / 2 + 1/(12 x) - ...
   const V inverse = one / x,
@@ -75,20 +81,27 @@ RL_INLINE Pair<double> lgamma_positive(Vec<double> x) {
   return {select(big, far.hi, near.hi), select(big, select(x > V(1e300), V(0.0), far.lo), near.lo)};
 }
 
+// Exact: with the digits of a double, else with some 40.
+template <bool Exact>
 RL_INLINE Vec<double> lgamma(Vec<double> x) {
   using V = Vec<double>;
   const V a = abs(x), zero(0.0);
-  const Pair<double> l = lgamma_positive(a);
+  const Pair<double> l = lgamma_positive<Exact>(a);
   V r = l.hi + l.lo;
   const Mask<double> negative = x < zero;
   if (any(negative)) {
     // lgamma(-a) = -lgamma(a) - log(a |sin(pi a)| / pi)
     const V n = a - round_even(a), s = n * n;
-    const Pair<double> an = two_product(a, abs(n)), q = sinc_pair(s, product_error(n, n, s));
-    const Pair<double> w = two_product(an.hi, q.hi), log_w = log_pair(w.hi);
-    const V w_lo = w.lo + mad(an.lo, q.hi, an.hi * q.lo);
-    const Pair<double> sum = two_sum(-l.hi, -log_w.hi);
-    const V reflected = sum.hi + (sum.lo - (l.lo + (log_w.lo + w_lo / w.hi)));
+    V reflected;
+    if constexpr (Exact) {
+      const Pair<double> an = two_product(a, abs(n)), q = sinc_pair(s, product_error(n, n, s));
+      const Pair<double> w = two_product(an.hi, q.hi), log_w = log_pair(w.hi);
+      const V w_lo = w.lo + mad(an.lo, q.hi, an.hi * q.lo);
+      const Pair<double> sum = two_sum(-l.hi, -log_w.hi);
+      reflected = sum.hi + (sum.lo - (l.lo + (log_w.lo + w_lo / w.hi)));
+    } else {
+      reflected = -r - log(a * abs(n) * sinc_poly(s));
+    }
     r = select(negative, select(n == zero, V(kInfinity<double>), reflected), r);
   }
   r = select(a == V(kInfinity<double>), a, r);
@@ -226,13 +239,14 @@ RL_INLINE Vec<float> erfinv(Vec<float> x) {
 // lose by rounding changes the logarithm by lost / x.
 template <class T>
 RL_INLINE Vec<T> logit(Vec<T> x) {
-  const Vec<T> one(1), rest = one - x, rest_lost = (one - rest) - x;
+  const Vec<T> one(1), rest = one - x;
   const Mask<T> small = x < Vec<T>(T(0.25));
   const Vec<T> num = select(small, x, x + x - one), q = num / rest;
-  const Vec<T> lost = product_error(q, rest, num) + q * rest_lost;  // with the sign changed
   const Vec<T> u = select(small, q, q + one), s = log_scale(u);
   const LogParts<T> p = {log_parts(u).exponent, mad(q, s, select(small, Vec<T>(-1), s - one))};
-  const Vec<T> r = log_from_parts<LogBase::kE>(p, log_tail(p.f) + lost / x);
+  Vec<T> tail = log_tail(p.f);
+  if constexpr (sizeof(T) == 4) tail += mad(q, (one - rest) - x, product_error(q, rest, num)) / x;
+  const Vec<T> r = log_from_parts<LogBase::kE>(p, tail);
   const Mask<T> usual = is_positive_normal(x) & (x < one);
   if (!all(usual)) [[unlikely]]
     return select(usual, r, log(x / rest));

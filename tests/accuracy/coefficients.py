@@ -369,9 +369,11 @@ def bessel_():
             return ((mp.besseli(0, x) if order == 0 else mp.besseli(1, x) * 2 / x) - 1) / q
 
         end = mp.mpf("7.75") ** 2 / 4
-        fit(f"i{order}", "f64", g, lambda q: 1 / (g(q) + 1 / q), mp.mpf(10) ** -15, end, range(16))
+        for n in (16, 10):  # for doubles and for floats
+            fit(f"i{order}", "f64", g, lambda q: 1 / (g(q) + 1 / q), mp.mpf(10) ** -15, end, range(n))
         tail = lambda t: mp.besseli(order, 1 / t) * mp.exp(-1 / t) / mp.sqrt(t)
-        chebyshev(f"i{order} tail", tail, 0, mp.mpf(4) / 31, 24)
+        for n in (24, 12):
+            chebyshev(f"i{order} tail", tail, 0, mp.mpf(4) / 31, n)
 
         def outer(t):
             return mp.sqrt(mp.pi / 2) if t < mp.mpf(10) ** -9 else mp.besselk(order, 1 / t) * mp.exp(1 / t) / mp.sqrt(t)
