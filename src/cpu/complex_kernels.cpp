@@ -61,6 +61,12 @@ RL_STD(asinh)
 RL_STD(acosh)
 RL_STD(atanh)
 #undef RL_STD
+// That of complex64: the parts of (e^x - 1) cos y - 2 sin^2(y/2) and e^x sin y by functions of y/2.
+complex128 short_expm1(complex128 z) {
+  const double x = z.real(), s = std::sin(z.imag() / 2), c = std::cos(z.imag() / 2);
+  const double e = std::expm1(x), two_squares = 2 * s * s;
+  return {e * (1 - two_squares) - two_squares, (x > -1 ? e + 1 : std::exp(x)) * (2 * s * c)};
+}
 constexpr double kLn2 = 0.693147180559945309417232121458176568, kLn10 = 2.30258509299404568401799145468436421;
 complex128 log2(complex128 z) {
   const complex128 l = std::log(z);
@@ -180,8 +186,15 @@ void sgn(char* const* data, const int64_t* strides, int64_t n, const void*) {
         z *= size < tiny ? grow : R(0.25);
         size = std::hypot(z.real(), z.imag());
       }
-      *reinterpret_cast<Cx<R>*>(data[0] + (done + i) * strides[0]) =
-          size == 0 ? Cx<R>(0) : Cx<R>(z.real() / size, z.imag() / size);
+      Cx<R>& out = *reinterpret_cast<Cx<R>*>(data[0] + (done + i) * strides[0]);
+      if (size == 0) {
+        out = 0;
+      } else if constexpr (sizeof(R) == 4) {
+        const double over = 1 / static_cast<double>(size);
+        out = {static_cast<R>(z.real() * over), static_cast<R>(z.imag() * over)};
+      } else {
+        out = {z.real() / size, z.imag() / size};
+      }
     }
   }
 }
@@ -204,7 +217,8 @@ void fill_complex(ElementwiseTable& t) {
   put<of_parts<float, BinaryOp::Hypot, false>, of_parts<double, BinaryOp::Hypot, false>>(t, UnaryOp::Abs);
   put<of_parts<float, BinaryOp::Atan2, true>, of_parts<double, BinaryOp::Atan2, true>>(t, UnaryOp::Angle);
   put_double<complex_exp2>(t, UnaryOp::Exp2);
-  put_double<complex_expm1>(t, UnaryOp::Expm1);
+  put<unary<complex64, complex64, rounded<short_expm1>>, unary<complex128, complex128, complex_expm1>>(t,
+                                                                                                       UnaryOp::Expm1);
   put_double<std_log>(t, UnaryOp::Log);
   put_double<log2>(t, UnaryOp::Log2);
   put_double<log10>(t, UnaryOp::Log10);

@@ -1,11 +1,10 @@
 #include "cpu/complex_math.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
 #include <utility>
-
-#include "cpu/special.h"
 
 namespace rushlight::cpu {
 namespace {
@@ -27,6 +26,46 @@ Sum product(double a, double hi, double lo) {
   return {p, std::fma(a, hi, -p) + a * lo};
 }
 bool finite(C z) { return std::isfinite(z.real()) && std::isfinite(z.imag()); }
+// a / b without the care for extremes that the standard's takes, where b has none.
+C quotient(C a, C b) {
+  const double norm = b.real() * b.real() + b.imag() * b.imag();
+  if (!(norm > 1e-250 && norm < 1e250)) return a / b;
+  return {(a.real() * b.real() + a.imag() * b.imag()) / norm, (a.imag() * b.real() - a.real() * b.imag()) / norm};
+}
+struct Pair {
+  double sin, cos;
+};
+// The nearest integer; std::round is a slow call for the baseline.
+double nearest(double x) {
+  constexpr double magic = 0x1.8p52;
+  return std::fabs(x) < 0x1p51 ? (x + magic) - magic : std::round(x);
+}
+// sin(pi x) and cos(pi x)
+Pair turn_pi(double x) {
+  const double r = x - 2 * nearest(x / 2);  // in [-1, 1]
+  const double quarter = nearest(2 * std::fabs(r)), t = std::numbers::pi * (std::fabs(r) - quarter / 2);
+  const double s = std::sin(t), c = std::cos(t), sign = std::copysign(1, r);
+  return quarter == 0 ? Pair{sign * s, c} : quarter == 1 ? Pair{sign * c, -s} : Pair{sign * -s, -c};
+}
+// sinh and cosh of |h| < 300
+Pair hyperbolic(double h) {
+  const double e = std::expm1(std::fabs(h)), over = e / (e + 1);
+  return {std::copysign((e + over) / 2, h), 1 + e * over / 2};
+}
+
+// e^(x + i y) for x <= 0 and finite y, without the care for overflow
+C decaying_exp(double x, double y) {
+  const double size = std::exp(x);
+  return {size * std::cos(y), size * std::sin(y)};
+}
+// Where a part is infinite, NaN or huge: apart from the usual, since the swap keeps operands in memory.
+[[gnu::noinline]] C logaddexp_far(C a, C b) {
+  if (std::isnan(a.real()) || std::isnan(a.imag()) || std::isnan(b.real()) || std::isnan(b.imag())) return {kNaN, kNaN};
+  if (a.real() < b.real()) std::swap(a, b);
+  if (std::isinf(a.real()) && a.real() == b.real()) return a.real() < 0 ? b : std::log(std::exp(a) + std::exp(b));
+  if (b.real() == -kInf) return a;
+  return a + complex_log1p(std::exp(b - a));
+}
 
 }  // namespace
 
@@ -56,10 +95,10 @@ C complex_expm1(C z) {
 C complex_log1p(C z) {
   const double x = z.real(), y = z.imag();
   if (std::fabs(x) < 3 && std::fabs(y) < 3) {
-    // |1 + z|^2 - 1 = 2 x + x^2 + y^2 with what the parts lose, where the logarithm is small.
+    // |1 + z|^2 - 1 = 2 x + x^2 + y^2, with what the parts lose where they cancel.
     const double xx = x * x, yy = y * y;
     const Sum squares = two_sum(xx, yy), sum = two_sum(2 * x, squares.hi);
-    if (std::fabs(sum.hi) < 0.5) {
+    if (sum.hi > -0.5) {
       const double lost = std::fma(x, x, -xx) + std::fma(y, y, -yy);
       return {std::log1p(sum.hi + (sum.lo + squares.lo + lost)) / 2, std::atan2(y, 1 + x)};
     }
@@ -70,14 +109,14 @@ C complex_log1p(C z) {
 C complex_sigmoid(C z) {
   // 1 / (1 + e^-z) or e^z / (1 + e^z): e^w of a real part <= 0, which overflows nowhere.
   const bool left = z.real() < 0;
-  const C w = left ? z : -z, e = std::exp(w);
+  const C w = left ? z : -z, e = std::isfinite(z.imag()) ? decaying_exp(w.real(), w.imag()) : std::exp(w);
   C sum(1 + e.real(), e.imag());
   if (e.real() < -0.5) {
     // 1 + e^x cos y = (1 - e^x) + 2 e^x cos^2(y/2): both terms are positive.
     const double c = std::cos(w.imag() / 2);
     sum.real(2 * c * c * std::exp(w.real()) - std::expm1(w.real()));
   }
-  return left ? e / sum : C(1) / sum;
+  return quotient(left ? e : C(1), sum);
 }
 
 C complex_sinc(C z) {
@@ -94,15 +133,16 @@ C complex_sinc(C z) {
   }
   // sin(pi x) cosh(pi y) + i cos(pi x) sinh(pi y)
   const Sum h = product(z.imag(), pi, pi_lo);
-  const double s = special::sin_pi(z.real()), c = special::cos_pi(z.real());
-  if (std::fabs(h.hi) > 700) {
+  const Pair turn = turn_pi(z.real());
+  if (std::fabs(h.hi) > 300) {
     // cosh = e^|h| / 2, in two factors
     const double root = std::exp(std::fabs(h.hi) / 2) * (1 + (h.hi < 0 ? -h.lo : h.lo) / 2);
-    const C p = C(s, h.hi < 0 ? -c : c) * (root / 2) / z;
+    const C p = C(turn.sin, h.hi < 0 ? -turn.cos : turn.cos) * (root / 2) / z;
     return p / pi * root;
   }
-  const double sh = std::sinh(h.hi), ch = std::cosh(h.hi);
-  return C(s * (ch + h.lo * sh), c * (z.imag() == 0 ? z.imag() : sh + h.lo * ch)) / z / pi;
+  const Pair y = hyperbolic(h.hi);
+  const double sinh_y = z.imag() == 0 ? z.imag() : y.sin + h.lo * y.cos;
+  return quotient(C(turn.sin * (y.cos + h.lo * y.sin), turn.cos * sinh_y), z) / pi;
 }
 
 C complex_power(C a, C b) {
@@ -115,12 +155,13 @@ C complex_power(C a, C b) {
 }
 
 C complex_logaddexp(C a, C b) {
-  if (std::isnan(a.real()) || std::isnan(a.imag()) || std::isnan(b.real()) || std::isnan(b.imag())) return {kNaN, kNaN};
+  const double all = a.real() + a.imag() + b.real() + b.imag();
+  if (!std::isfinite(all)) [[unlikely]]
+    return logaddexp_far(a, b);
   // The larger real part is taken out; the imaginary part is not wrapped.
-  if (a.real() < b.real()) std::swap(a, b);
-  if (std::isinf(a.real()) && a.real() == b.real()) return a.real() < 0 ? b : std::log(std::exp(a) + std::exp(b));
-  if (b.real() == -kInf) return a;
-  return a + complex_log1p(std::exp(b - a));
+  const double sign = a.real() < b.real() ? 1 : -1;
+  const C l = complex_log1p(decaying_exp(-std::fabs(a.real() - b.real()), sign * (a.imag() - b.imag())));
+  return {std::max(a.real(), b.real()) + l.real(), (sign > 0 ? b.imag() : a.imag()) + l.imag()};
 }
 
 }  // namespace rushlight::cpu

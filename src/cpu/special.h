@@ -4,8 +4,6 @@
 namespace rushlight::cpu::special {
 
 // ---- error function and its relatives, gamma function (special_gamma.cpp)
-double sin_pi(double x);  // sin(pi x), exact at multiples of 1/2
-double cos_pi(double x);
 double erfinv(double x);
 double erfcx(double x);  // e^(x^2) erfc(x)
 double ndtri(double p);  // the x whose normal distribution function is p

@@ -14,6 +14,15 @@ constexpr double kPi = std::numbers::pi;
 constexpr double kSqrtHalf = std::numbers::sqrt2 / 2;
 const double kHalfSqrtPi = std::sqrt(kPi) / 2;
 
+// sin(pi x) and cos(pi x), exact at multiples of 1/2.
+double sin_pi(double x) {
+  const double r = x - 2 * std::round(x / 2);  // [-1, 1]
+  const double a = std::fabs(r);
+  const double s = a <= 0.25 ? std::sin(kPi * a) : a < 0.75 ? std::cos(kPi * (0.5 - a)) : std::sin(kPi * (1 - a));
+  return std::copysign(s, r);
+}
+double cos_pi(double x) { return sin_pi(0.5 - std::fabs(x - 2 * std::round(x / 2))); }
+
 // A first guess of erfcinv(q), log = log(q (2 - q)), and two steps of Halley's method on it; 0 < q <= 1.
 double erfc_inverse(double q) {
   const double l = std::log(q) + std::log(2 - q), t = 2 / (kPi * 0.147) + l / 2;
@@ -28,14 +37,6 @@ double erfc_inverse(double q) {
 }
 
 }  // namespace
-
-double sin_pi(double x) {
-  const double r = x - 2 * std::round(x / 2);  // [-1, 1]
-  const double a = std::fabs(r);
-  const double s = a <= 0.25 ? std::sin(kPi * a) : a < 0.75 ? std::cos(kPi * (0.5 - a)) : std::sin(kPi * (1 - a));
-  return std::copysign(s, r);
-}
-double cos_pi(double x) { return sin_pi(0.5 - std::fabs(x - 2 * std::round(x / 2))); }
 
 double erfinv(double x) {
   const double a = std::fabs(x);
