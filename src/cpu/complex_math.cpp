@@ -148,8 +148,8 @@ C complex_sinc(C z) {
 C complex_power(C a, C b) {
   if (b == C(0)) return 1;
   if (a == C(0)) {
-    if (b.real() > 0) return 0;
-    return b.real() < 0 ? C(kInf, kNaN) : C(kNaN, kNaN);
+    if (b.real() > 0 && !std::isinf(b.imag())) return 0;
+    return b.real() < 0 && !std::isinf(b.imag()) ? C(kInf, kNaN) : C(kNaN, kNaN);
   }
   return std::pow(a, b);
 }

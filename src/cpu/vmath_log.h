@@ -77,15 +77,19 @@ RL_INLINE Vec<T> log_from_parts(LogParts<T> p) {
   return log_from_parts<Base>(p, log_tail(p.f));
 }
 
-// log x for normal positive x with some 8 digits (float: 5) more than the type has.
+// exponent*log(2) + log(1+f+lost) with some 8 digits (float: 5) more than the type has; lost in the last digits of f.
 template <class T>
-RL_INLINE Pair<T> log_pair(Vec<T> x) {
+RL_INLINE Pair<T> log_pair(LogParts<T> p, Vec<T> lost) {
   constexpr T hi = sizeof(T) == 4 ? T(0x1.62e4p-1) : T(0x1.62e42fefa38p-1);
   constexpr T lo = sizeof(T) == 4 ? T(0x1.7f7d1cp-20) : T(0x1.ef35793c7673p-45);
-  const LogParts<T> p = log_parts(x);
-  const Vec<T> low = mad(p.exponent, Vec<T>(lo), -log_tail(p.f));
+  const Vec<T> low = mad(p.exponent, Vec<T>(lo), mad(-lost, p.f, lost) - log_tail(p.f));
   const Pair<T> s = fast_two_sum(p.exponent * Vec<T>(hi), p.f);
   return fast_two_sum(s.hi, s.lo + low);
+}
+// log x for normal positive x.
+template <class T>
+RL_INLINE Pair<T> log_pair(Vec<T> x) {
+  return log_pair(log_parts(x), Vec<T>(0));
 }
 
 // Zero, denormal, negative, infinite and NaN arguments.
@@ -180,6 +184,14 @@ RL_INLINE Vec<T> log1p(Vec<T> x, Low... low) {
     return select(usual, select(x == Vec<T>(0), x, y), r);
   }
   return select(x == Vec<T>(0), x, y);
+}
+
+// log(1 + x) for -1 < x < 2^60.
+template <class T>
+RL_INLINE Pair<T> log1p_pair(Vec<T> x) {
+  const Vec<T> u = x + Vec<T>(1), s = log_scale(u);
+  const Pair<T> f = two_sum(x * s, s - Vec<T>(1));
+  return log_pair(LogParts<T>{log_parts(u).exponent, f.hi}, f.lo);
 }
 
 }  // namespace rushlight::cpu::RL_ISA

@@ -360,6 +360,19 @@ def test_polygamma(n):
         assert torch.polygamma(n, torch.tensor([0.0, -2.0])).abs().tolist() == [inf, inf]
 
 
+def test_incomplete_gamma_digits():
+    """Where a plain evaluation cancels: small a, x near a, x far below a."""
+    points = [(4.6e-4, 0.25), (0.0046, 1.05), (0.13, 1.06), (1.43, 1.995), (4.99, 0.0286), (8.4, 28.7), (56, 0.09)]
+    points += [(361, 208.6), (242.7, 391.9), (9.9, 9.9), (27, 67)]
+    a, x = torch.tensor(points, dtype=torch.float64).unbind(1)
+    with mp.workdps(40):
+        lower = [mp.gammainc(p, 0, q, regularized=True) for p, q in zip(a.tolist(), x.tolist())]
+        upper = [mp.gammainc(p, q, mp.inf, regularized=True) for p, q in zip(a.tolist(), x.tolist())]
+    for got, want in ((torch.igamma(a, x), lower), (torch.igammac(a, x), upper)):
+        errors = [float(abs(g / w - 1)) for g, w in zip(got.tolist(), want)]
+        assert max(errors[:6] + errors[9:10]) < 4e-15 and max(errors) < 1e-13, errors
+
+
 def test_gamma_relatives():
     scipy = pytest.importorskip("scipy.special")
     rng = np.random.default_rng(7)
