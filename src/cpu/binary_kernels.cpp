@@ -1,6 +1,7 @@
 // Elementwise functions of two operands, compiled once per instruction set.
 #include <type_traits>
 
+#include "cpu/complex_arithmetic.h"
 #include "cpu/divide_integers.h"
 #include "cpu/loops.h"
 
@@ -42,7 +43,7 @@ struct MulF {
   template <class T>
   RL_INLINE static T call(T a, T b) {
     if constexpr (kIsComplex<T>)
-      return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+      return product(a, b);
     else if constexpr (std::is_same_v<T, bool>)
       return a & b;
     else if constexpr (kIsFloat<T>)
@@ -51,30 +52,10 @@ struct MulF {
       return static_cast<T>(static_cast<Wrap<T>>(a) * static_cast<Wrap<T>>(b));
   }
 };
-template <class R>
-RL_INLINE R magnitude(R x) {
-  if constexpr (sizeof(R) == 4)
-    return __builtin_fabsf(x);
-  else
-    return __builtin_fabs(x);
-}
 struct DivF {
   template <class T>
   RL_INLINE static T call(T a, T b) {
-    if constexpr (kIsComplex<T>) {
-      // Smith's method: scale by the larger part, so that squares do not overflow.
-      using R = decltype(a.re);
-      const R re = magnitude(b.re), im = magnitude(b.im);
-      if (re >= im) {
-        if (re == 0 && im == 0) return {a.re / re, a.im / im};
-        const R ratio = b.im / b.re, scale = R(1) / (b.re + b.im * ratio);
-        return {(a.re + a.im * ratio) * scale, (a.im - a.re * ratio) * scale};
-      }
-      const R ratio = b.re / b.im, scale = R(1) / (b.re * ratio + b.im);
-      return {(a.re * ratio + a.im) * scale, (a.im * ratio - a.re) * scale};
-    } else {
-      return a / b;
-    }
+    return a / b;
   }
 };
 // Integer division by zero was refused before; -2^63 / -1 wraps.
@@ -429,7 +410,8 @@ void fill_binary(ElementwiseTable& t) {
   fill_floats<MulF>(t, BinaryOp::Mul);
   fill_complex<MulF>(t, BinaryOp::Mul);
   fill_floats<DivF>(t, BinaryOp::Div);
-  fill_complex<DivF>(t, BinaryOp::Div);
+  t.binary[static_cast<int>(BinaryOp::Div)][static_cast<int>(DType::Complex64)] = quotient_loop<float>;
+  t.binary[static_cast<int>(BinaryOp::Div)][static_cast<int>(DType::Complex128)] = quotient_loop<double>;
   fill_divisions<DivTruncF, false, false>(t, BinaryOp::DivTrunc);
   fill_floats<DivTruncF>(t, BinaryOp::DivTrunc);
   fill_divisions<FloorDivideF, true, false>(t, BinaryOp::FloorDivide);

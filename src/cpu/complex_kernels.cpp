@@ -1,9 +1,10 @@
-// Functions of complex numbers. Compiled once, for the baseline: their time goes into libm, not into vectors.
+// Elementwise functions of complex numbers. Compiled once, for the baseline: the time of most goes into libm; the rest
+// calls the loops of the best instruction set. complex64 computes in double, which is no slower, and rounds once.
 #include <cmath>
 #include <complex>
 #include <limits>
-#include <utility>
 
+#include "cpu/complex_math.h"
 #include "cpu/kernels.h"
 
 namespace rushlight::cpu {
@@ -15,38 +16,74 @@ void unary(char* const* data, const int64_t* strides, int64_t n, const void*) {
     *reinterpret_cast<Out*>(data[0] + i * strides[0]) = F(*reinterpret_cast<const In*>(data[1] + i * strides[1]));
 }
 
-template <class C, C (*F)(C, C)>
+template <class C, complex128 (*F)(complex128, complex128)>
 void binary(char* const* data, const int64_t* strides, int64_t n, const void*) {
   for (int64_t i = 0; i < n; ++i)
-    *reinterpret_cast<C*>(data[0] + i * strides[0]) =
-        F(*reinterpret_cast<const C*>(data[1] + i * strides[1]), *reinterpret_cast<const C*>(data[2] + i * strides[2]));
+    *reinterpret_cast<C*>(data[0] + i * strides[0]) = C(F(*reinterpret_cast<const C*>(data[1] + i * strides[1]),
+                                                          *reinterpret_cast<const C*>(data[2] + i * strides[2])));
 }
 
-// A function of both parts by the loop of real numbers: vectors. Swap: of the imaginary part first.
-template <class R, DType D, BinaryOp Op, bool Swap>
-void of_parts(char* const* data, const int64_t* strides, int64_t n, const void*) {
-  char* const re = data[1];
-  char* const im = data[1] + sizeof(R);
-  char* const at[3] = {data[0], Swap ? im : re, Swap ? re : im};
-  const int64_t steps[3] = {strides[0], strides[1], strides[1]};
-  elementwise().binary[static_cast<int>(Op)][static_cast<int>(D)](at, steps, n, nullptr);
+// The loops of both types.
+template <Loop F64, Loop F128>
+void put(ElementwiseTable& t, UnaryOp op) {
+  t.unary[static_cast<int>(op)][static_cast<int>(DType::Complex64)] = F64;
+  t.unary[static_cast<int>(op)][static_cast<int>(DType::Complex128)] = F128;
+}
+template <complex128 (*F)(complex128, complex128)>
+void put(ElementwiseTable& t, BinaryOp op) {
+  t.binary[static_cast<int>(op)][static_cast<int>(DType::Complex64)] = binary<complex64, F>;
+  t.binary[static_cast<int>(op)][static_cast<int>(DType::Complex128)] = binary<complex128, F>;
 }
 
+// ---- functions in double
+template <complex128 (*F)(complex128)>
+complex64 rounded(complex64 z) {
+  return complex64(F(z));
+}
+template <complex128 (*F)(complex128)>
+void put_double(ElementwiseTable& t, UnaryOp op) {
+  put<unary<complex64, complex64, rounded<F>>, unary<complex128, complex128, F>>(t, op);
+}
+
+#define RL_STD(function) \
+  complex128 std_##function(complex128 z) { return std::function(z); }
+RL_STD(log)
+RL_STD(sin)
+RL_STD(cos)
+RL_STD(tan)
+RL_STD(asin)
+RL_STD(acos)
+RL_STD(atan)
+RL_STD(sinh)
+RL_STD(cosh)
+RL_STD(tanh)
+RL_STD(asinh)
+RL_STD(acosh)
+RL_STD(atanh)
+#undef RL_STD
+// That of complex64: the parts of (e^x - 1) cos y - 2 sin^2(y/2) and e^x sin y by functions of y/2.
+complex128 short_expm1(complex128 z) {
+  const double x = z.real(), s = std::sin(z.imag() / 2), c = std::cos(z.imag() / 2);
+  const double e = std::expm1(x), two_squares = 2 * s * s;
+  return {e * (1 - two_squares) - two_squares, (x > -1 ? e + 1 : std::exp(x)) * (2 * s * c)};
+}
+constexpr double kLn2 = 0.693147180559945309417232121458176568, kLn10 = 2.30258509299404568401799145468436421;
+complex128 log2(complex128 z) {
+  const complex128 l = std::log(z);
+  return {l.real() / kLn2, l.imag() / kLn2};
+}
+complex128 log10(complex128 z) {
+  const complex128 l = std::log(z);
+  return {l.real() / kLn10, l.imag() / kLn10};
+}
+
+// ---- functions in either type
 template <class R>
 using Cx = std::complex<R>;
-template <class R>
-inline constexpr R kLn2 = R(0.693147180559945309417232121458176568);
-template <class R>
-inline constexpr R kLn10 = R(2.30258509299404568401799145468436421);
 
 template <class R>
 Cx<R> neg(Cx<R> z) {
   return -z;
-}
-template <class R>
-Cx<R> sgn(Cx<R> z) {
-  const R m = std::hypot(z.real(), z.imag());
-  return m == 0 ? Cx<R>(0) : z / m;
 }
 template <class R>
 Cx<R> same(Cx<R> z) {
@@ -57,66 +94,12 @@ Cx<R> conj(Cx<R> z) {
   return std::conj(z);
 }
 template <class R>
-Cx<R> square(Cx<R> z) {
-  return {z.real() * z.real() - z.imag() * z.imag(), 2 * z.real() * z.imag()};
+Cx<R> sqrt(Cx<R> z) {
+  return std::sqrt(z);
 }
 template <class R>
-Cx<R> reciprocal(Cx<R> z) {
-  return Cx<R>(1) / z;
-}
-template <class R>
-Cx<R> rsqrt(Cx<R> z) {
-  return Cx<R>(1) / std::sqrt(z);
-}
-template <class R>
-Cx<R> exp2(Cx<R> z) {
-  return std::exp(z * kLn2<R>);
-}
-template <class R>
-Cx<R> expm1(Cx<R> z) {
-  // (e^x - 1) cos y - 2 sin^2(y/2) and e^x sin y: no cancellation near 0.
-  const R half = std::sin(z.imag() / 2);
-  return {std::expm1(z.real()) * std::cos(z.imag()) - 2 * half * half, std::exp(z.real()) * std::sin(z.imag())};
-}
-template <class R>
-Cx<R> log2(Cx<R> z) {
-  const Cx<R> l = std::log(z);
-  return {l.real() / kLn2<R>, l.imag() / kLn2<R>};
-}
-template <class R>
-Cx<R> log10(Cx<R> z) {
-  const Cx<R> l = std::log(z);
-  return {l.real() / kLn10<R>, l.imag() / kLn10<R>};
-}
-template <class R>
-Cx<R> log1p(Cx<R> z) {
-  // |1 + z|^2 - 1 = x (2 + x) + y^2, accurate for small z.
-  const R x = z.real(), y = z.imag();
-  if (std::abs(x) < R(0.5) && std::abs(y) < R(0.5)) return {std::log1p(x * (2 + x) + y * y) / 2, std::atan2(y, 1 + x)};
-  return std::log(Cx<R>(1 + x, y));
-}
-template <class R>
-Cx<R> sigmoid(Cx<R> z) {
-  return Cx<R>(1) / (Cx<R>(1) + std::exp(-z));
-}
-// sin(pi z) / (pi z)
-template <class R>
-Cx<R> sinc(Cx<R> z) {
-  if (z == Cx<R>(0)) return 1;
-  const Cx<R> p = z * R(3.14159265358979323846);
-  return std::sin(p) / p;
-}
-// log(e^a + e^b): the larger real part is taken out.
-template <class R>
-Cx<R> logaddexp(Cx<R> a, Cx<R> b) {
-  if (std::isnan(a.real()) || std::isnan(a.imag()) || std::isnan(b.real()) || std::isnan(b.imag()))
-    return {std::numeric_limits<R>::quiet_NaN(), std::numeric_limits<R>::quiet_NaN()};
-  if (a.real() < b.real()) std::swap(a, b);
-  if (std::isinf(a.real())) {
-    if (a.real() < 0 || b.real() != a.real()) return a;
-    return std::log(std::exp(a) + std::exp(b));
-  }
-  return a + log1p(std::exp(b - a));
+Cx<R> exp(Cx<R> z) {
+  return std::exp(z);
 }
 template <class R>
 bool is_real(Cx<R> z) {
@@ -138,92 +121,132 @@ template <class R>
 bool is_finite(Cx<R> z) {
   return std::isfinite(z.real()) && std::isfinite(z.imag());
 }
-#define RL_STD(function)          \
-  template <class R>              \
-  Cx<R> std_##function(Cx<R> z) { \
-    return std::function(z);      \
-  }
-RL_STD(sqrt)
-RL_STD(exp)
-RL_STD(log)
-RL_STD(sin)
-RL_STD(cos)
-RL_STD(tan)
-RL_STD(asin)
-RL_STD(acos)
-RL_STD(atan)
-RL_STD(sinh)
-RL_STD(cosh)
-RL_STD(tanh)
-RL_STD(asinh)
-RL_STD(acosh)
-RL_STD(atanh)
-#undef RL_STD
+
+// ---- by the loops of real numbers and of products and quotients
 template <class R>
-Cx<R> power(Cx<R> a, Cx<R> b) {
-  if (b == Cx<R>(0)) return Cx<R>(1);
-  if (a == Cx<R>(0)) return b.real() > 0 ? Cx<R>(0) : Cx<R>(std::pow(R(0), b.real()));
-  return std::pow(a, b);
+inline constexpr DType kReal = sizeof(R) == 4 ? DType::Float32 : DType::Float64;
+template <class R>
+inline constexpr DType kComplex = sizeof(R) == 4 ? DType::Complex64 : DType::Complex128;
+
+Loop loop_of(BinaryOp op, DType dtype) { return elementwise().binary[static_cast<int>(op)][static_cast<int>(dtype)]; }
+// Op of the two parts, the imaginary one first where it says so.
+template <class R, BinaryOp Op, bool ImaginaryFirst>
+void of_parts(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  char *const re = data[1], *const im = data[1] + sizeof(R);
+  char* const parts[3] = {data[0], ImaginaryFirst ? im : re, ImaginaryFirst ? re : im};
+  const int64_t steps[3] = {strides[0], strides[1], strides[1]};
+  loop_of(Op, kReal<R>)(parts, steps, n, nullptr);
+}
+template <class R>
+void square(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  char* const parts[3] = {data[0], data[1], data[1]};
+  const int64_t steps[3] = {strides[0], strides[1], strides[1]};
+  loop_of(BinaryOp::Mul, kComplex<R>)(parts, steps, n, nullptr);
+}
+template <class R>
+void reciprocal(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  Cx<R> one(1);
+  char* const parts[3] = {data[0], reinterpret_cast<char*>(&one), data[1]};
+  const int64_t steps[3] = {strides[0], 0, strides[1]};
+  loop_of(BinaryOp::Div, kComplex<R>)(parts, steps, n, nullptr);
 }
 
-template <class Out64, class Out128, Out64 (*F64)(complex64), Out128 (*F128)(complex128)>
-void put(ElementwiseTable& t, UnaryOp op) {
-  t.unary[static_cast<int>(op)][static_cast<int>(DType::Complex64)] = unary<Out64, complex64, F64>;
-  t.unary[static_cast<int>(op)][static_cast<int>(DType::Complex128)] = unary<Out128, complex128, F128>;
+inline constexpr int64_t kBlock = 128;
+
+template <class R>
+void rsqrt(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  complex128 roots[kBlock], quotients[kBlock];
+  for (int64_t done = 0; done < n; done += kBlock) {
+    const int64_t m = n - done < kBlock ? n - done : kBlock;
+    for (int64_t i = 0; i < m; ++i)
+      roots[i] = std::sqrt(complex128(*reinterpret_cast<const Cx<R>*>(data[1] + (done + i) * strides[1])));
+    char* const parts[2] = {reinterpret_cast<char*>(quotients), reinterpret_cast<char*>(roots)};
+    const int64_t steps[2] = {sizeof(complex128), sizeof(complex128)};
+    reciprocal<double>(parts, steps, m, nullptr);
+    for (int64_t i = 0; i < m; ++i) *reinterpret_cast<Cx<R>*>(data[0] + (done + i) * strides[0]) = Cx<R>(quotients[i]);
+  }
+}
+
+// z / |z|; at infinity 0 or NaN in each part, as torch
+template <class R>
+void sgn(char* const* data, const int64_t* strides, int64_t n, const void*) {
+  constexpr R tiny = std::numeric_limits<R>::min() * R(1 << 23), inf = std::numeric_limits<R>::infinity();
+  constexpr R grow = 1 / tiny;
+  R magnitudes[kBlock];
+  for (int64_t done = 0; done < n; done += kBlock) {
+    const int64_t m = n - done < kBlock ? n - done : kBlock;
+    char* const in = data[1] + done * strides[1];
+    char* const parts[2] = {reinterpret_cast<char*>(magnitudes), in};
+    const int64_t steps[2] = {sizeof(R), strides[1]};
+    of_parts<R, BinaryOp::Hypot, false>(parts, steps, m, nullptr);
+    for (int64_t i = 0; i < m; ++i) {
+      Cx<R> z = *reinterpret_cast<const Cx<R>*>(in + i * strides[1]);
+      R size = magnitudes[i];
+      if (size < tiny || (size == inf && is_finite(z))) [[unlikely]] {
+        z *= size < tiny ? grow : R(0.25);
+        size = std::hypot(z.real(), z.imag());
+      }
+      Cx<R>& out = *reinterpret_cast<Cx<R>*>(data[0] + (done + i) * strides[0]);
+      if (size == 0) {
+        out = 0;
+      } else if constexpr (sizeof(R) == 4) {
+        const double over = 1 / static_cast<double>(size);
+        out = {static_cast<R>(z.real() * over), static_cast<R>(z.imag() * over)};
+      } else {
+        out = {z.real() / size, z.imag() / size};
+      }
+    }
+  }
 }
 
 }  // namespace
 
 void fill_complex(ElementwiseTable& t) {
-#define RL_PUT(Name, function) put<complex64, complex128, function<float>, function<double>>(t, UnaryOp::Name);
+#define RL_PUT(Name, function) \
+  put<unary<complex64, complex64, function<float>>, unary<complex128, complex128, function<double>>>(t, UnaryOp::Name);
   RL_PUT(Neg, neg)
-  RL_PUT(Sgn, sgn)
   RL_PUT(Positive, same)
   RL_PUT(ConjPhysical, conj)
-  RL_PUT(Square, square)
-  RL_PUT(Reciprocal, reciprocal)
-  RL_PUT(Sqrt, std_sqrt)
-  RL_PUT(Rsqrt, rsqrt)
-  RL_PUT(Exp, std_exp)
-  RL_PUT(Exp2, exp2)
-  RL_PUT(Expm1, expm1)
-  RL_PUT(Log, std_log)
-  RL_PUT(Log2, log2)
-  RL_PUT(Log10, log10)
-  RL_PUT(Log1p, log1p)
-  RL_PUT(Sin, std_sin)
-  RL_PUT(Cos, std_cos)
-  RL_PUT(Tan, std_tan)
-  RL_PUT(Asin, std_asin)
-  RL_PUT(Acos, std_acos)
-  RL_PUT(Atan, std_atan)
-  RL_PUT(Sinh, std_sinh)
-  RL_PUT(Cosh, std_cosh)
-  RL_PUT(Tanh, std_tanh)
-  RL_PUT(Asinh, std_asinh)
-  RL_PUT(Acosh, std_acosh)
-  RL_PUT(Atanh, std_atanh)
-  RL_PUT(Sigmoid, sigmoid)
-  RL_PUT(Sinc, sinc)
+  RL_PUT(Sqrt, sqrt)
+  RL_PUT(Exp, exp)
 #undef RL_PUT
-  Loop* const magnitudes = t.unary[static_cast<int>(UnaryOp::Abs)];
-  magnitudes[static_cast<int>(DType::Complex64)] = of_parts<float, DType::Float32, BinaryOp::Hypot, false>;
-  magnitudes[static_cast<int>(DType::Complex128)] = of_parts<double, DType::Float64, BinaryOp::Hypot, false>;
-  Loop* const angles = t.unary[static_cast<int>(UnaryOp::Angle)];
-  angles[static_cast<int>(DType::Complex64)] = of_parts<float, DType::Float32, BinaryOp::Atan2, true>;
-  angles[static_cast<int>(DType::Complex128)] = of_parts<double, DType::Float64, BinaryOp::Atan2, true>;
-#define RL_PUT(Name, function) put<bool, bool, function<float>, function<double>>(t, UnaryOp::Name);
+  put<sgn<float>, sgn<double>>(t, UnaryOp::Sgn);
+  put<square<float>, square<double>>(t, UnaryOp::Square);
+  put<reciprocal<float>, reciprocal<double>>(t, UnaryOp::Reciprocal);
+  put<rsqrt<float>, rsqrt<double>>(t, UnaryOp::Rsqrt);
+  put<of_parts<float, BinaryOp::Hypot, false>, of_parts<double, BinaryOp::Hypot, false>>(t, UnaryOp::Abs);
+  put<of_parts<float, BinaryOp::Atan2, true>, of_parts<double, BinaryOp::Atan2, true>>(t, UnaryOp::Angle);
+  put_double<complex_exp2>(t, UnaryOp::Exp2);
+  put<unary<complex64, complex64, rounded<short_expm1>>, unary<complex128, complex128, complex_expm1>>(t,
+                                                                                                       UnaryOp::Expm1);
+  put_double<std_log>(t, UnaryOp::Log);
+  put_double<log2>(t, UnaryOp::Log2);
+  put_double<log10>(t, UnaryOp::Log10);
+  put_double<complex_log1p>(t, UnaryOp::Log1p);
+  put_double<std_sin>(t, UnaryOp::Sin);
+  put_double<std_cos>(t, UnaryOp::Cos);
+  put_double<std_tan>(t, UnaryOp::Tan);
+  put_double<std_asin>(t, UnaryOp::Asin);
+  put_double<std_acos>(t, UnaryOp::Acos);
+  put_double<std_atan>(t, UnaryOp::Atan);
+  put_double<std_sinh>(t, UnaryOp::Sinh);
+  put_double<std_cosh>(t, UnaryOp::Cosh);
+  put_double<std_tanh>(t, UnaryOp::Tanh);
+  put_double<std_asinh>(t, UnaryOp::Asinh);
+  put_double<std_acosh>(t, UnaryOp::Acosh);
+  put_double<std_atanh>(t, UnaryOp::Atanh);
+  put_double<complex_sigmoid>(t, UnaryOp::Sigmoid);
+  put_double<complex_sinc>(t, UnaryOp::Sinc);
+#define RL_PUT(Name, function) \
+  put<unary<bool, complex64, function<float>>, unary<bool, complex128, function<double>>>(t, UnaryOp::Name);
   RL_PUT(LogicalNot, logical_not)
   RL_PUT(IsNan, is_nan)
   RL_PUT(IsInf, is_inf)
   RL_PUT(IsFinite, is_finite)
   RL_PUT(IsReal, is_real)
 #undef RL_PUT
-  t.binary[static_cast<int>(BinaryOp::Pow)][static_cast<int>(DType::Complex64)] = binary<complex64, power<float>>;
-  t.binary[static_cast<int>(BinaryOp::Pow)][static_cast<int>(DType::Complex128)] = binary<complex128, power<double>>;
-  Loop* const row = t.binary[static_cast<int>(BinaryOp::Logaddexp)];
-  row[static_cast<int>(DType::Complex64)] = binary<complex64, logaddexp<float>>;
-  row[static_cast<int>(DType::Complex128)] = binary<complex128, logaddexp<double>>;
+  put<complex_power>(t, BinaryOp::Pow);
+  put<complex_logaddexp>(t, BinaryOp::Logaddexp);
 }
 
 }  // namespace rushlight::cpu

@@ -36,6 +36,17 @@ struct Plus {
   }
 };
 
+// By the elementwise kernel, for the same digits.
+template <class T>
+T product(T a, T b) {
+  constexpr DType dtype = sizeof(T) == 8 ? DType::Complex64 : DType::Complex128;
+  static const Loop loop = elementwise().binary[static_cast<int>(BinaryOp::Mul)][static_cast<int>(dtype)];
+  char* const data[3] = {reinterpret_cast<char*>(&a), reinterpret_cast<char*>(&a), reinterpret_cast<char*>(&b)};
+  constexpr int64_t strides[3] = {sizeof(T), sizeof(T), sizeof(T)};
+  loop(data, strides, 1, nullptr);
+  return a;
+}
+
 struct Times {
   static constexpr BinaryOp kBinary = BinaryOp::Mul;
   template <class T>
@@ -47,7 +58,7 @@ struct Times {
     else if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>)
       return T(static_cast<float>(a) * static_cast<float>(b));
     else if constexpr (std::is_same_v<T, complex64> || std::is_same_v<T, complex128>)
-      return T(a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real());
+      return product(a, b);
     else
       return a * b;
   }

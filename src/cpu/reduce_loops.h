@@ -39,7 +39,10 @@ template <class R>
 struct Cx {
   R re, im;
   friend RL_INLINE Cx operator+(Cx a, Cx b) { return {a.re + b.re, a.im + b.im}; }
-  friend RL_INLINE Cx operator*(Cx a, Cx b) { return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re}; }
+  friend RL_INLINE Cx operator*(Cx a, Cx b) {
+    const R minus = -a.im;  // as product() of complex_arithmetic.h
+    return {a.re * b.re + minus * b.im, a.re * b.im + a.im * b.re};
+  }
 };
 template <class T>
 inline constexpr bool kIsComplex = false;

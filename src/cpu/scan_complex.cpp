@@ -2,6 +2,7 @@
 #include <cmath>
 #include <complex>
 
+#include "cpu/complex_math.h"
 #include "cpu/reduce_kernels.h"
 
 namespace rushlight::cpu {
@@ -10,24 +11,12 @@ namespace {
 
 using C = std::complex<double>;
 
-// log(exp(a) + exp(b)), by the distance from the one with the larger real part; its imaginary part is not wrapped.
-C log_add(C a, C b) {
-  if (std::isnan(a.real()) || std::isnan(a.imag()) || std::isnan(b.real()) || std::isnan(b.imag())) return {NAN, NAN};
-  if (a.real() < b.real()) std::swap(a, b);
-  if (!std::isfinite(a.real()) && a.real() == b.real()) return a.real() < 0 ? b : std::log(std::exp(a) + std::exp(b));
-  if (b.real() == -INFINITY) return a;
-  const C q = std::exp(b - a);
-  // log1p: |1 + q|^2 = 1 + (2 re + |q|^2)
-  const double real = 0.5 * std::log1p(q.real() * (2 + q.real()) + q.imag() * q.imag());
-  return a + C(real, std::atan2(q.imag(), 1 + q.real()));
-}
-
 template <class T>
 void column(const T* x, T* out, int64_t n, int64_t stride) {
-  C sum(x[0]);
-  out[0] = x[0];
-  for (int64_t i = 1; i < n; ++i) {
-    sum = log_add(sum, C(x[i * stride]));
+  // From log 0 = -inf + 0i, which stays until something larger comes.
+  C sum(-INFINITY, 0);
+  for (int64_t i = 0; i < n; ++i) {
+    sum = complex_logaddexp(C(x[i * stride]), sum);
     out[i * stride] = T(sum);
   }
 }

@@ -1,5 +1,6 @@
 // The error function's inverses and the gamma function's relatives on doubles.
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numbers>
 
@@ -207,8 +208,13 @@ double log1p_less(double m) {
 }
 // x^a e^-x / Gamma(a)
 double gamma_density(double a, double x) {
-  if (a < 10) return std::exp(a * std::log(x) - x - lgamma(a));
+  if (a < 10) {
+    // By factors, whose errors do not grow with the exponent, as long as none of them leaves the range.
+    if (a > 1e-300 && x < 700) return std::pow(x, a) * std::exp(-x) / std::tgamma(a);
+    return std::exp(a * std::log(x) - x - lgamma(a));
+  }
   const double m = (x - a) / a;
+  if (m < -0.5) return std::sqrt(a / (2 * kPi)) * std::exp(a * std::log(x / a) + (a - x) - stirling(a));
   return std::sqrt(a / (2 * kPi)) * std::exp(a * log1p_less(m) - stirling(a));
 }
 double lower_series(double a, double x) {
@@ -220,7 +226,15 @@ double lower_series(double a, double x) {
   }
   return sum * gamma_density(a, x);
 }
+// x > 1.1, x >= a
 double upper_fraction(double a, double x) {
+  if (a < 10) {
+    // From its end, where so many terms are enough for 2^-53: the errors of the steps do not add up.
+    const int n = static_cast<int>(90 / x) + 14;
+    double h = x + 2 * n + 1 - a;
+    for (int i = n; i > 0; --i) h = (x + 2 * i - 1 - a) - i * (i - a) / h;
+    return gamma_density(a, x) / h;
+  }
   // Lentz
   double b = x + 1 - a, c = 1e300, d = 1 / b, h = d;
   for (double i = 1; i < 100000; ++i) {
@@ -237,10 +251,23 @@ double upper_fraction(double a, double x) {
   }
   return h * gamma_density(a, x);
 }
+// log Gamma(1 + a), a >= 0: for small a from its power series, since 1 + a loses digits of a.
+double lgamma_above_one(double a) {
+  constexpr double terms[] = {-0.57721566490153287,  0.8224670334241132,   -0.40068563438653143,  0.27058080842778454,
+                              -0.20738555102867398,  0.16955717699740819,  -0.14404989676884611,  0.12550966952474304,
+                              -0.11133426586956469,  0.10009945751278181,  -0.090954017145829041, 0.083353840546109004,
+                              -0.076932516411352195, 0.07143294629536133,  -0.066668705882420465, 0.062500955141213038,
+                              -0.058823978658684585, 0.055555767627403614, -0.052631679379616658, 0.050000047698101693,
+                              -0.047619070330142226, 0.045454556293204669, -0.043478266053040261, 0.041666669150341208};
+  if (a > 0.2) return lgamma(a + 1);
+  double sum = 0;
+  for (int k = std::size(terms) - 1; k >= 0; --k) sum = sum * a + terms[k];
+  return sum * a;
+}
 // 1 - x^a / Gamma(a + 1) and the rest of the series: for small x and a.
 double upper_series(double a, double x) {
   // Q = -expm1(a log x - lgamma(a+1)) - x^a/Gamma(a) sum_{k>=1} (-x)^k / (k! (a+k))
-  const double l = a * std::log(x) - lgamma(a + 1);
+  const double l = a * std::log(x) - lgamma_above_one(a);
   double term = 1, sum = 0;
   for (double k = 1; k < 1000; ++k) {
     term *= -x / k;

@@ -8,12 +8,12 @@
 namespace rushlight::cpu::RL_ISA {
 namespace {
 
-// Functions of doubles serve floats, too.
+// Functions of doubles serve floats, too: F::call<true>, or F::call<false>, which may be less exact.
 template <class F>
 struct InDouble {
-  RL_INLINE static Vec<double> call(Vec<double> x) { return F::call(x); }
+  RL_INLINE static Vec<double> call(Vec<double> x) { return F::template call<true>(x); }
   RL_INLINE static Vec<float> call(Vec<float> x) {
-    return narrow<float>(F::call(widen_low<double>(x)), F::call(widen_high<double>(x)));
+    return narrow<float>(F::template call<false>(widen_low<double>(x)), F::template call<false>(widen_high<double>(x)));
   }
 };
 
@@ -28,10 +28,18 @@ void put(ElementwiseTable& t, UnaryOp op) {
   row[static_cast<int>(DType::Float64)] = loop<F, double>;
 }
 
-#define RL_BESSEL(Name, ...)                                                            \
-  struct Name##F {                                                                      \
-    RL_INLINE static Vec<double> call(Vec<double> x) { return RL_ISA::__VA_ARGS__(x); } \
+#define RL_IN_DOUBLE(Name, exact, rough)               \
+  struct Name##F {                                     \
+    template <bool Exact>                              \
+    RL_INLINE static Vec<double> call(Vec<double> x) { \
+      if constexpr (Exact)                             \
+        return exact;                                  \
+      else                                             \
+        return rough;                                  \
+    }                                                  \
   };
+#define RL_BESSEL(Name, Order, Scaled) \
+  RL_IN_DOUBLE(Name, (bessel_i<Order, Scaled>(x)), (bessel_i_short<Order, Scaled>(x)))
 #define RL_FUNCTOR(Name, function)           \
   struct Name##F {                           \
     template <class T>                       \
@@ -39,16 +47,17 @@ void put(ElementwiseTable& t, UnaryOp op) {
       return RL_ISA::function(x);            \
     }                                        \
   };
-RL_FUNCTOR(Lgamma, lgamma)
-RL_FUNCTOR(Digamma, digamma)
+RL_IN_DOUBLE(Lgamma, lgamma<true>(x), lgamma<false>(x))
+RL_IN_DOUBLE(Digamma, digamma(x), digamma(x))
+RL_IN_DOUBLE(Sinc, sinc(x), sinc(x))
+RL_BESSEL(I0, 0, false)
+RL_BESSEL(I0e, 0, true)
+RL_BESSEL(I1, 1, false)
+RL_BESSEL(I1e, 1, true)
 RL_FUNCTOR(Erfinv, erfinv)
-RL_FUNCTOR(Sinc, sinc)
 RL_FUNCTOR(Logit, logit)
 RL_FUNCTOR(Entr, entr)
-RL_BESSEL(I0, bessel_i<0, false>)
-RL_BESSEL(I0e, bessel_i<0, true>)
-RL_BESSEL(I1, bessel_i<1, false>)
-RL_BESSEL(I1e, bessel_i<1, true>)
+#undef RL_IN_DOUBLE
 #undef RL_FUNCTOR
 #undef RL_BESSEL
 

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "cpu/complex_arithmetic.h"
 #include "cpu/loops.h"
 
 namespace rushlight::cpu::RL_ISA {
@@ -47,7 +48,7 @@ RL_INLINE T plus(T a, T b) {
 template <class T>
 RL_INLINE T times(T a, T b) {
   if constexpr (kIsComplex<T>)
-    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+    return product(a, b);
   else if constexpr (kIsFloat<T>)
     return a * b;
   else
@@ -55,20 +56,10 @@ RL_INLINE T times(T a, T b) {
 }
 template <class T>
 RL_INLINE T over(T a, T b) {
-  if constexpr (kIsComplex<T>) {
-    // Smith's method: scale by the larger part, so that squares do not overflow.
-    using R = decltype(a.re);
-    const R re = b.re < 0 ? -b.re : b.re, im = b.im < 0 ? -b.im : b.im;
-    if (re >= im) {
-      if (re == 0 && im == 0) return {a.re / b.re, a.im / b.re};
-      const R ratio = b.im / b.re, scale = R(1) / (b.re + b.im * ratio);
-      return {(a.re + a.im * ratio) * scale, (a.im - a.re * ratio) * scale};
-    }
-    const R ratio = b.re / b.im, scale = R(1) / (b.re * ratio + b.im);
-    return {(a.re * ratio + a.im) * scale, (a.im * ratio - a.re) * scale};
-  } else {
+  if constexpr (kIsComplex<T>)
+    return quotient(a, b);
+  else
     return a / b;
-  }
 }
 
 template <class T>

@@ -1,5 +1,5 @@
 // The gamma function's relatives and the inverse of the error function. Largest errors in units of the last place of
-// doubles: lgamma 2.1, digamma 2.7, erfinv and sinc 1.5, logit 1.9; floats are rounded once, but erfinv and logit.
+// doubles: see docs/accuracy.md; floats are rounded once, but erfinv and logit.
 // Below 0, lgamma and digamma are as exact relative to max(1, |result|).
 #pragma once
 
@@ -10,19 +10,20 @@
 
 namespace rushlight::cpu::RL_ISA {
 
-// log x with some 60 digits, for normal positive x.
-RL_INLINE Pair<double> log_pair(Vec<double> x) {
-  using V = Vec<double>;
-  const LogParts<double> p = log_parts(x);
-  const V low = mad(p.exponent, V(0x1.ef35793c7673p-45), -log_tail(p.f));
-  const Pair<double> s = fast_two_sum(p.exponent * V(0x1.62e42fefa38p-1), p.f);
-  return fast_two_sum(s.hi, s.lo + low);
-}
-
 // sin(pi r) / (pi r) for |r| <= 1/2, s = r^2; relative error 2^-61.
 RL_INLINE Vec<double> sinc_poly(Vec<double> s) {
   return poly(s, 1.0, -1.6449340668482264, 0.81174242528334617, -0.19075182412167532, 0.026147847807942558,
               -0.0023460809132878832, 0.00014842791655233101, -6.9722672309415272e-06, 2.4518318739851693e-07);
+}
+
+// The same with what the last step loses; s_lo: the rest of s.
+RL_INLINE Pair<double> sinc_pair(Vec<double> s, Vec<double> s_lo) {
+  using V = Vec<double>;
+  const V rest = poly(s, -1.6449340668482264, 0.81174242528334617, -0.19075182412167532, 0.026147847807942558,
+                      -0.0023460809132878832, 0.00014842791655233101, -6.9722672309415272e-06, 2.4518318739851693e-07);
+  const V y = s * rest;
+  const Pair<double> q = fast_two_sum(V(1.0), y);
+  return {q.hi, q.lo + mad(s_lo, V(-1.6), product_error(s, rest, y))};
 }
 
 // sin(pi x) / (pi x); NaN at infinity, as sin(pi x) is
@@ -36,7 +37,8 @@ RL_INLINE Vec<double> sinc(Vec<double> x) {
 
 // For normal x > 0. lgamma(2 + u) for |u| <= 1/2 is a polynomial, to which x < 7.5 is led by its recurrence; from there
 // on Stirling's series.
-RL_INLINE Vec<double> lgamma_positive(Vec<double> x) {
+template <bool Exact>
+RL_INLINE Pair<double> lgamma_positive(Vec<double> x) {
   using V = Vec<double>;
   const V one(1.0), zero(0.0);
   const Mask<double> big = x >= V(7.5), tiny = x < V(0.5), small = x<V(1.5), middle = x> V(2.5);
@@ -54,10 +56,19 @@ RL_INLINE Vec<double> lgamma_positive(Vec<double> x) {
                       9.9457945190086552e-05, -4.4923767861257275e-05, 2.0503537067162099e-05, -9.456099800937663e-06,
                       4.3935476037899738e-06, -1.9747708213356314e-06, 8.9984744266187143e-07, -5.8067203710479301e-07,
                       2.9775053918655474e-07);
-  const V base = mad(u, V(0.42278433509846713), u * u * rest);
+  Pair<double> base;
+  if constexpr (Exact) {
+    const Pair<double> first = two_product(u, V(0.42278433509846713)), sum = two_sum(first.hi, u * u * rest);
+    base = {sum.hi, sum.lo + first.lo};
+  } else {
+    base = {mad(u, V(0.42278433509846713), u * u * rest), V(0.0)};
+  }
   const V factor = select(tiny, mad(x, x, x), select(small, x, product));
   const Pair<double> l = log_pair(select(big, x, factor));
-  const V near = select(middle, l.hi + (base + l.lo), select(small, (base - l.lo) - l.hi, base));
+  // Without the logarithm where it is not needed.
+  const V hi = select(middle, l.hi, select(small, -l.hi, V(0.0))),
+          lo = select(middle, l.lo, select(small, -l.lo, V(0.0)));
+  const Pair<double> s = two_sum(hi, base.hi), near = {s.hi, s.lo + (lo + base.lo)};
   if (!any(big)) return near;
   // (x - 1/2)(log x - 1) + (log(2 pi) - 1) / 2 + 1/(12 x) - ...
   const V inverse = one / x,
@@ -66,18 +77,32 @@ RL_INLINE Vec<double> lgamma_positive(Vec<double> x) {
                                 0.0047122347630385855);
   const V m = x - V(0.5), h = l.hi - one, p = m * h;
   const V more = product_error(m, h, p) + (mad(m, l.lo, V(0.41893853320467274178)) + tail);
-  return select(big, select(x > V(1e300), p, p + more), near);
+  const Pair<double> far = fast_two_sum(p, select(x > V(1e300), V(0.0), more));
+  return {select(big, far.hi, near.hi), select(big, select(x > V(1e300), V(0.0), far.lo), near.lo)};
 }
 
+// Exact: with the digits of a double, else with some 40.
+template <bool Exact>
 RL_INLINE Vec<double> lgamma(Vec<double> x) {
   using V = Vec<double>;
   const V a = abs(x), zero(0.0);
-  V r = lgamma_positive(a);
+  const Pair<double> l = lgamma_positive<Exact>(a);
+  V r = l.hi + l.lo;
   const Mask<double> negative = x < zero;
   if (any(negative)) {
     // lgamma(-a) = -lgamma(a) - log(a |sin(pi a)| / pi)
-    const V n = a - round_even(a), w = a * abs(n) * sinc_poly(n * n);
-    r = select(negative, select(n == zero, V(kInfinity<double>), -r - log(w)), r);
+    const V n = a - round_even(a), s = n * n;
+    V reflected;
+    if constexpr (Exact) {
+      const Pair<double> an = two_product(a, abs(n)), q = sinc_pair(s, product_error(n, n, s));
+      const Pair<double> w = two_product(an.hi, q.hi), log_w = log_pair(w.hi);
+      const V w_lo = w.lo + mad(an.lo, q.hi, an.hi * q.lo);
+      const Pair<double> sum = two_sum(-l.hi, -log_w.hi);
+      reflected = sum.hi + (sum.lo - (l.lo + (log_w.lo + w_lo / w.hi)));
+    } else {
+      reflected = -r - log(a * abs(n) * sinc_poly(s));
+    }
+    r = select(negative, select(n == zero, V(kInfinity<double>), reflected), r);
   }
   r = select(a == V(kInfinity<double>), a, r);
   const Mask<double> tiny = a < V(1e-100);
@@ -86,49 +111,70 @@ RL_INLINE Vec<double> lgamma(Vec<double> x) {
   return r;
 }
 
-// The same with poles: (x - x0) P(x - 3/2) on [1, 2], x0 the zero; an asymptotic series from 8 on.
+// pi / tan(pi n) for |n| <= 1/2, from the sine and cosine of u = n or 1/2 - |n|, whichever is in [-1/4, 1/4].
+RL_INLINE Pair<double> pi_cot_pi(Vec<double> n) {
+  using V = Vec<double>;
+  const V a = abs(n);
+  const Mask<double> near = a <= V(0.25);
+  const V u = select(near, a, V(0.5) - a), z = u * u, z_lo = product_error(u, u, z);
+  const Pair<double> q = sinc_pair(z, z_lo), s = two_product(u, q.hi);
+  const V s_lo = mad(u, q.lo, s.lo);  // sin(pi u) / pi
+  const V rest = poly(z, -4.934802200544679, 4.0587121264166646, -1.3352627688430954, 0.2353306297627844,
+                      -0.02580687520267207, 0.0019293406537117177, -0.000102983290924637);
+  const V y = z * rest;
+  const Pair<double> c = fast_two_sum(V(1.0), y);  // cos(pi u)
+  const V c_lo = c.lo + mad(z_lo, V(-4.9), product_error(z, rest, y));
+  const V square(0x1.3bd3cc9be45dep+3), square_lo(0x1.692b71366cc04p-51);  // pi^2
+  const Pair<double> w = two_product(s.hi, square);
+  const V w_lo = w.lo + mad(s.hi, square_lo, s_lo * square);
+  const V num = select(near, c.hi, w.hi), den = select(near, s.hi, c.hi), r = num / den;
+  const V num_lo = select(near, c_lo, w_lo), den_lo = select(near, s_lo, c_lo);
+  const V r_lo = (num_lo - mad(r, den_lo, product_error(r, den, num))) / den;
+  const Mask<double> finite = abs(r) < V(0x1p900);
+  return {flip_sign(r, sign_of(n)), select(finite, flip_sign(r_lo, sign_of(n)), V(0.0))};
+}
+
+// (x - x0) P(x - 3/2) on [1, 2], x0 the zero, one step of the recurrence below, from 2 on log x - 1 / (2 x) - ...
 RL_INLINE Vec<double> digamma(Vec<double> x) {
   using V = Vec<double>;
   const V one(1.0), zero(0.0);
   const Mask<double> negative = x < zero;
-  const V a = select(negative, one - x, x);
-  const Mask<double> big = a >= V(8.0), small = a < one;
-  // The sum of 1/(a - k) as one quotient.
-  V y = a, num = zero, den = one;
-  for (int k = 0; k < 6; ++k) {
-    const Mask<double> above = y > V(2.0);
-    const V less = y - one;
-    num = select(above, mad(num, less, den), num);
-    den = select(above, den * less, den);
-    y = select(above, less, y);
-  }
-  y = select(small, a + one, y);
-  num = select(small, -one, num);
-  den = select(small, a, den);
-  const V root = (y - V(0x1.762d86356be3fp+0)) - V(0x1.b86a722197829p-54);
-  V r = mad(root,
-            poly(y - V(1.5), 0.95105587603183284, -0.42362742128146047, 0.24054248424078689, -0.14840492305391872,
-                 0.09498872445291727, -0.061922133271541592, 0.040760833938089824, -0.026975796849836552,
-                 0.017907248448836465, -0.011908215023858327, 0.0079270182990765509, -0.0052800202498910374,
-                 0.0035181634756838195, -0.002344624614700272, 0.0015627745272013527, -0.0010424365382246067,
-                 0.0006950060686369547, -0.00045917885384551033, 0.00030571389520099817, -0.00022007148224452544,
-                 0.00014776851229516365, -5.7625093178823718e-05, 3.6808367147820186e-05, -8.3998908152088081e-05,
-                 5.7071346686749685e-05),
-            num / den);
-  if (any(big)) {
-    const V inverse = one / a, z = inverse * inverse;
-    const V tail =
-        z * poly(z, 0.083333333333333329, -0.0083333333333226525, 0.0039682539603661865, -0.0041666638990285228,
-                 0.0075752214886603934, -0.021031831274647885, 0.079227043111106468, -0.28615678355650326);
-    const Pair<double> l = log_pair(a);
-    r = select(big, l.hi + (mad(inverse, V(-0.5), l.lo) - tail), r);
-    r = select(a == V(kInfinity<double>), a, r);
-  }
+  const Pair<double> back = two_sum(one, -x);
+  const V a = select(negative, back.hi, x), inverse = one / a;
+  const Mask<double> small = a < one;
+  // Distances from the zero and from 3/2; those of a + 1 where a is small.
+  const V root = (a - select(small, V(0x1.762d86356be3fp+0 - 1.0), V(0x1.762d86356be3fp+0))) - V(0x1.b86a722197829p-54);
+  const V t = a - select(small, V(0.5), V(1.5));
+  const V near =
+      root * poly(t, 0.95105587603183284, -0.42362742128146047, 0.24054248424078689, -0.14840492305391872,
+                  0.09498872445291727, -0.061922133271541592, 0.040760833938089824, -0.026975796849836552,
+                  0.017907248448836465, -0.011908215023858327, 0.0079270182990765509, -0.0052800202498910374,
+                  0.0035181634756838195, -0.002344624614700272, 0.0015627745272013527, -0.0010424365382246067,
+                  0.0006950060686369547, -0.00045917885384551033, 0.00030571389520099817, -0.00022007148224452544,
+                  0.00014776851229516365, -5.7625093178823718e-05, 3.6808367147820186e-05, -8.3998908152088081e-05,
+                  5.7071346686749685e-05);
+  const Pair<double> step = two_sum(select(small, -inverse, zero), near);
+  const V step_lo = step.lo + select(small, product_error(inverse, a, one) * inverse, zero);
+  // What the rounding of 1 - x changes.
+  const V moved = select(negative, mad(mad(inverse, V(1.0 / 6), V(0.5)), inverse, one) * inverse * back.lo, zero);
+  const V z = inverse * inverse;
+  const V tail =
+      z * poly(z, 0.083333333333328485, -0.0083333333309718576, 0.0039682535445527871, -0.0041666266136317631,
+               0.0075734142272237317, -0.020999476681319108, 0.080630493754681481, -0.38316610320709205,
+               1.9730005993585145, -9.7467031229218506, 42.230242829227215, -150.74920265139863, 421.93585393004111,
+               -880.27279608786023, 1278.7047617252904, -1149.2007263439325, 479.87835440217776);
+  const Pair<double> l = log_pair(a), far = fast_two_sum(l.hi, mad(inverse, V(-0.5), l.lo) - tail);
+  const Mask<double> big = a >= V(2.0);
+  const V hi = select(big, far.hi, step.hi), lo = select(big, far.lo, step_lo) + moved;
+  V r = hi + lo;
+  r = select(a == V(kInfinity<double>), a, r);
+  r = select(a < V(1e-290), -inverse, r);
   r = select(x == zero, copysign(V(kInfinity<double>), -x), r);
   if (any(negative)) {
     // digamma(x) = digamma(1 - x) - pi / tan(pi x)
     const V n = x - round_even(x);
-    const V reflected = r - V(3.14159265358979323846) / tan(n * V(3.14159265358979323846));
+    const Pair<double> cot = pi_cot_pi(n), s = two_sum(hi, -cot.hi);
+    const V sum = s.hi + (s.lo + (lo - cot.lo)), reflected = select(abs(cot.hi) < V(0x1p900), sum, -cot.hi);
     r = select(negative, select(n == zero, V(kNaN<double>), reflected), r);
   }
   return r;
@@ -168,28 +214,43 @@ RL_INLINE Vec<double> erfinv(Vec<double> x) {
   return x * p;
 }
 
-// The same for floats, in two pieces; relative error of P 2^-24.4 and 2^-25.7.
+// The same for floats, in two pieces; relative error of P 2^-28.6 and 2^-25.7.
 RL_INLINE Vec<float> erfinv(Vec<float> x) {
   using V = Vec<float>;
   const V one(1.0f), a = abs(x);
   const V w = -log(fma(-x, x, one));
-  V p = poly(w - V(2.5f), 1.50140941f, 0.246640205f, -0.0041778069f, -0.00125256891f, 0.00021888419f, -5.06338756e-06f,
-             -3.70495763e-06f, 4.87594264e-07f, 6.75617997e-08f, -1.03187752e-08f, -2.83754642e-09f);
+  // sqrt(pi) / 2 in two parts
+  const V inner = poly(w, 0.232013598f, 0.0115501201f, -0.00233806297f, -0.000122568614f, 4.08831656e-05f,
+                       5.66365088e-06f, -2.45116757e-06f, 3.02068315e-07f, -1.64494054e-08f, 3.07551373e-10f);
+  const Pair<float> sum = two_sum(V(0x1.c5bf8ap-1f), fma(w, inner, V(-0x1.c96212p-26f)));
+  V p = sum.hi, p_lo = sum.lo;
   const Mask<float> far = ~(w < V(5.0f));
   if (any(far)) [[unlikely]] {
     const V tail = poly(sqrt(w) - V(3.0f), 2.83297682f, 1.00167477f, 0.00944430381f, -0.00763426535f, 0.00569499703f,
                         -0.00361095485f, 0.00146517938f, -3.2240172e-05f, -0.000294453348f, 9.97104362e-05f);
     p = select(far, tail, p);
+    p_lo = select(far, V(0.0f), p_lo);
     p = select(a < one, p, select(a == one, V(kInfinity<float>), V(kNaN<float>)));
   }
-  return x * p;
+  return select(x == V(0.0f), x, mad(x, p, x * p_lo));
 }
 
-// log(x / (1 - x)), around 1/2 by the distance from it.
+// log(x / (1 - x)): that of the quotient below 1/4, log1p of (2 x - 1) / (1 - x) above. What 1 - x and the quotient
+// lose by rounding changes the logarithm by lost / x.
 template <class T>
 RL_INLINE Vec<T> logit(Vec<T> x) {
   const Vec<T> one(1), rest = one - x;
-  return select(x < Vec<T>(T(0.25)), log(x / rest), log1p((x + x - one) / rest));
+  const Mask<T> small = x < Vec<T>(T(0.25));
+  const Vec<T> num = select(small, x, x + x - one), q = num / rest;
+  const Vec<T> u = select(small, q, q + one), s = log_scale(u);
+  const LogParts<T> p = {log_parts(u).exponent, mad(q, s, select(small, Vec<T>(-1), s - one))};
+  Vec<T> tail = log_tail(p.f);
+  if constexpr (sizeof(T) == 4) tail += mad(q, (one - rest) - x, product_error(q, rest, num)) / x;
+  const Vec<T> r = log_from_parts<LogBase::kE>(p, tail);
+  const Mask<T> usual = is_positive_normal(x) & (x < one);
+  if (!all(usual)) [[unlikely]]
+    return select(usual, r, log(x / rest));
+  return r;
 }
 
 // -x log x

@@ -47,14 +47,30 @@ RL_INLINE Vec<T> logaddexp2(Vec<T> x, Vec<T> y) {
   return select(x == y, x + Vec<T>(1), select((x == x) & (y == y), r, x + y));
 }
 
+// x (hi + lo), l of a finite logarithm
+template <class T>
+RL_INLINE Vec<T> times_logarithm(Vec<T> x, Pair<T> l) {
+  const Vec<T> p = x * l.hi;
+  const Vec<T> r = mad(x, l.hi, select(abs(x) < Vec<T>(kInfinity<T>), x * l.lo, Vec<T>(0)));
+  return select(r == Vec<T>(0), p, r);  // for the sign
+}
+
 // x log y and x log(1 + y), 0 for x = 0 unless y is NaN.
 template <class T>
 RL_INLINE Vec<T> xlogy(Vec<T> x, Vec<T> y) {
-  return select((x == Vec<T>(0)) & (y == y), Vec<T>(0), x * log(y));
+  const Mask<T> usual = is_positive_normal(y);
+  Vec<T> r = times_logarithm(x, log_pair(y));
+  if (!all(usual)) [[unlikely]]
+    r = select(usual, r, x * log(y));
+  return select((x == Vec<T>(0)) & (y == y), Vec<T>(0), r);
 }
 template <class T>
 RL_INLINE Vec<T> xlog1py(Vec<T> x, Vec<T> y) {
-  return select((x == Vec<T>(0)) & (y == y), Vec<T>(0), x * log1p(y));
+  const Mask<T> usual = (y > Vec<T>(T(-1))) & (y < Vec<T>(T(0x1p60))) & (abs(y) > Vec<T>(T(0x1p-60)));
+  Vec<T> r = times_logarithm(x, log1p_pair(y));
+  if (!all(usual)) [[unlikely]]
+    r = select(usual, r, select(y < Vec<T>(1), x * log1p(y), xlogy(x, y)));
+  return select((x == Vec<T>(0)) & (y == y), Vec<T>(0), r);
 }
 
 }  // namespace rushlight::cpu::RL_ISA

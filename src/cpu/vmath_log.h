@@ -45,10 +45,9 @@ RL_INLINE Vec<T> log_tail(Vec<T> f) {
 
 enum class LogBase { kE, k2, k10 };
 
-// exponent*log(2) + log(1+f) in the given base, for |exponent| < 2^12.
+// exponent*log(2) + f - tail in the given base, for |exponent| < 2^12.
 template <LogBase Base, class T>
-RL_INLINE Vec<T> log_from_parts(LogParts<T> p) {
-  const Vec<T> tail = log_tail(p.f);
+RL_INLINE Vec<T> log_from_parts(LogParts<T> p, Vec<T> tail) {
   if constexpr (Base == LogBase::kE) {
     // float32 ln2 is right to 28 digits.
     if constexpr (sizeof(T) == 4)
@@ -71,6 +70,26 @@ RL_INLINE Vec<T> log_from_parts(LogParts<T> p) {
       return mad(p.exponent, e_hi, fma(p.f, hi, mad(p.exponent, e_lo, low)));
     }
   }
+}
+
+template <LogBase Base, class T>
+RL_INLINE Vec<T> log_from_parts(LogParts<T> p) {
+  return log_from_parts<Base>(p, log_tail(p.f));
+}
+
+// exponent*log(2) + log(1+f+lost) with some 8 digits (float: 5) more than the type has; lost in the last digits of f.
+template <class T>
+RL_INLINE Pair<T> log_pair(LogParts<T> p, Vec<T> lost) {
+  constexpr T hi = sizeof(T) == 4 ? T(0x1.62e4p-1) : T(0x1.62e42fefa38p-1);
+  constexpr T lo = sizeof(T) == 4 ? T(0x1.7f7d1cp-20) : T(0x1.ef35793c7673p-45);
+  const Vec<T> low = mad(p.exponent, Vec<T>(lo), mad(-lost, p.f, lost) - log_tail(p.f));
+  const Pair<T> s = fast_two_sum(p.exponent * Vec<T>(hi), p.f);
+  return fast_two_sum(s.hi, s.lo + low);
+}
+// log x for normal positive x.
+template <class T>
+RL_INLINE Pair<T> log_pair(Vec<T> x) {
+  return log_pair(log_parts(x), Vec<T>(0));
 }
 
 // Zero, denormal, negative, infinite and NaN arguments.
@@ -138,17 +157,25 @@ RL_INLINE Vec<T> log10(Vec<T> x) {
   return log_of<LogBase::k10>(x);
 }
 
+// 2^-e for u = 2^e m as log_parts cuts it.
 template <class T>
-RL_INLINE Vec<T> log1p(Vec<T> x) {
+RL_INLINE Vec<T> log_scale(Vec<T> u) {
   using L = Ieee<T>;
   using I = IntOf<T>;
-  // The exponent of 1+x, and with it f from x itself: (1+x) 2^-e - 1 = x 2^-e + (2^-e - 1).
-  const Vec<T> u = x + Vec<T>(1);
   const Vec<I> start = sizeof(T) == 4 ? static_cast<I>(0x3f2aaaab) : static_cast<I>(0x3fe5555555555555);
   const Vec<I> exponent_bits = (as_int(u) - start) & Vec<I>(static_cast<I>(~((I{1} << L::kDigits) - 1)));
-  const Vec<T> s = as_float(Vec<I>(static_cast<I>(I{L::kBias} << L::kDigits)) - exponent_bits);
+  return as_float(Vec<I>(static_cast<I>(I{L::kBias} << L::kDigits)) - exponent_bits);
+}
+
+// log(1 + x), or log(1 + x + low) where x has lost low by rounding.
+template <class T, class... Low>
+RL_INLINE Vec<T> log1p(Vec<T> x, Low... low) {
+  // The exponent of 1+x, and with it f from x itself: (1+x) 2^-e - 1 = x 2^-e + (2^-e - 1).
+  const Vec<T> u = x + Vec<T>(1), s = log_scale(u);
   const LogParts<T> p = {log_parts(u).exponent, mad(x, s, s - Vec<T>(1))};
-  const Vec<T> y = log_from_parts<LogBase::kE>(p);
+  Vec<T> tail = log_tail(p.f);
+  if constexpr (sizeof...(low)) tail -= (low + ...) / u;
+  const Vec<T> y = log_from_parts<LogBase::kE>(p, tail);
   const Vec<T> big = sizeof(T) == 4 ? T(0x1p60) : T(0x1p100);
   const Mask<T> usual = (x > Vec<T>(T(-1))) & (x < big);
   if (!all(usual)) [[unlikely]] {
@@ -157,6 +184,14 @@ RL_INLINE Vec<T> log1p(Vec<T> x) {
     return select(usual, select(x == Vec<T>(0), x, y), r);
   }
   return select(x == Vec<T>(0), x, y);
+}
+
+// log(1 + x) for -1 < x < 2^60.
+template <class T>
+RL_INLINE Pair<T> log1p_pair(Vec<T> x) {
+  const Vec<T> u = x + Vec<T>(1), s = log_scale(u);
+  const Pair<T> f = two_sum(x * s, s - Vec<T>(1));
+  return log_pair(LogParts<T>{log_parts(u).exponent, f.hi}, f.lo);
 }
 
 }  // namespace rushlight::cpu::RL_ISA

@@ -304,10 +304,13 @@ def gamma_():
         return (mp.log(x) - 1 / (2 * x) - mp.psi(0, x)) / z
 
     weight = lambda z: z / mp.psi(0, 1 / mp.sqrt(z))
-    fit("digamma tail", "f64", tail, weight, mp.mpf(10) ** -10, 1 / mp.mpf("7.99") ** 2, range(8))
+    fit("digamma tail", "f64", tail, weight, mp.mpf(10) ** -10, 1 / mp.mpf("1.999") ** 2, range(17))
     # sin(pi r) / (pi r) in r^2
     g = lambda s: mp.sinc(mp.pi * mp.sqrt(s))
     fit("sinc", "f64", g, lambda s: 1 / g(s), mp.mpf(10) ** -20, mp.mpf("0.25"), range(9))
+    # (cos(pi r) - 1) / r^2 in r^2
+    g = lambda s: -(mp.pi**2) / 2 if s < mp.mpf(10) ** -18 else (mp.cos(mp.pi * mp.sqrt(s)) - 1) / s
+    fit("cos", "f64", g, lambda s: s, mp.mpf(10) ** -20, mp.mpf("0.0626"), range(7))
 
 
 def erfinv_():
@@ -327,9 +330,9 @@ def erfinv_():
     def g(w):
         return mp.sqrt(mp.pi) / 2 if w < mp.mpf(10) ** -20 else inverse(w) / mp.sqrt(-mp.expm1(-w))
 
-    for d, centre, n in (("f32", "2.5", 11), ("f64", "3.125", 26)):
-        c = mp.mpf(centre)
-        fit("erfinv centre", d, lambda t: g(t + c), lambda t: 1 / g(t + c), -c, c, range(n))
+    c = mp.mpf("3.125")
+    fit("erfinv centre", "f64", lambda t: g(t + c), lambda t: 1 / g(t + c), -c, c, range(26))
+    fit("erfinv centre", "f32", g, lambda t: 1 / g(t), 0, 5, range(11), fixed={0: mp.sqrt(mp.pi) / 2})
     for d, low, high, shift, n in (
         ("f32", 5, "16.7", 3, 10),
         ("f64", "6.25", 16, "3.25", 21),
@@ -358,7 +361,7 @@ def chebyshev(name, g, a, b, n):
 
 
 def bessel_():
-    # (I0(x) - 1) / q and (2 I1(x) / x - 1) / q in q = x^2 / 4; sqrt(x) e^-x I(x) in 1 / x
+    # (I0(x) - 1) / q and (2 I1(x) / x - 1) / q in q = x^2 / 4; sqrt(x) e^-x I(x) and sqrt(x) e^x K(x) in 1 / x
     for order in (0, 1):
 
         def g(q):
@@ -366,9 +369,16 @@ def bessel_():
             return ((mp.besseli(0, x) if order == 0 else mp.besseli(1, x) * 2 / x) - 1) / q
 
         end = mp.mpf("7.75") ** 2 / 4
-        fit(f"i{order}", "f64", g, lambda q: 1 / (g(q) + 1 / q), mp.mpf(10) ** -15, end, range(16))
+        for n in (16, 10):  # for doubles and for floats
+            fit(f"i{order}", "f64", g, lambda q: 1 / (g(q) + 1 / q), mp.mpf(10) ** -15, end, range(n))
         tail = lambda t: mp.besseli(order, 1 / t) * mp.exp(-1 / t) / mp.sqrt(t)
-        chebyshev(f"i{order} tail", tail, 0, mp.mpf(4) / 31, 24)
+        for n in (24, 12):
+            chebyshev(f"i{order} tail", tail, 0, mp.mpf(4) / 31, n)
+
+        def outer(t):
+            return mp.sqrt(mp.pi / 2) if t < mp.mpf(10) ** -9 else mp.besselk(order, 1 / t) * mp.exp(1 / t) / mp.sqrt(t)
+
+        chebyshev(f"k{order}", outer, 0, 1, 34)
 
 
 if __name__ == "__main__":
