@@ -72,7 +72,31 @@ void copy_items(const ShortRuns& r) {
   cross<T>(r);
 }
 
+template <int N>
+void repeat_fixed(char* to, const char* from, int64_t runs, int64_t step, int64_t count) {
+  struct Run {
+    char b[N];
+  };
+  for (int64_t i = 0; i < runs; ++i) {
+    Run x;
+    std::memcpy(&x, from + i * step, N);
+    for (int64_t c = 0; c < count; ++c, to += N) std::memcpy(to, &x, N);
+  }
+}
+
 }  // namespace
+
+void repeat_runs(char* to, const char* from, int64_t runs, int64_t n, int64_t step, int64_t count) {
+  switch (n) {
+    case 4: return repeat_fixed<4>(to, from, runs, step, count);
+    case 8: return repeat_fixed<8>(to, from, runs, step, count);
+    case 16: return repeat_fixed<16>(to, from, runs, step, count);
+    case 32: return repeat_fixed<32>(to, from, runs, step, count);
+    default:
+      for (int64_t i = 0; i < runs; ++i)
+        for (int64_t c = 0; c < count; ++c, to += n) copy_short(to, from + i * step, n);
+  }
+}
 
 void copy_runs(const ShortRuns& r) {
   if (r.from_step == r.item && r.to_step == r.item) return copy_dense(r);
