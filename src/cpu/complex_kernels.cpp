@@ -1,6 +1,7 @@
 // Functions of complex numbers. Compiled once, for the baseline: their time goes into libm, not into vectors.
 #include <cmath>
 #include <complex>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -22,14 +23,58 @@ void binary(char* const* data, const int64_t* strides, int64_t n, const void*) {
         F(*reinterpret_cast<const C*>(data[1] + i * strides[1]), *reinterpret_cast<const C*>(data[2] + i * strides[2]));
 }
 
+// n contiguous complex numbers as two arrays.
+template <class R>
+void take_apart(R* re, R* im, const R* z, int64_t n) {
+  int64_t i = 0;
+#if defined(__SSE2__) && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+  typedef R V __attribute__((vector_size(16)));
+  constexpr int kLanes = 16 / sizeof(R);
+  for (; i + kLanes <= n; i += kLanes) {
+    V a, b, x, y;
+    std::memcpy(&a, z + 2 * i, 16);
+    std::memcpy(&b, z + 2 * i + kLanes, 16);
+    if constexpr (kLanes == 4) {
+      x = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+      y = __builtin_shufflevector(a, b, 1, 3, 5, 7);
+    } else {
+      x = __builtin_shufflevector(a, b, 0, 2);
+      y = __builtin_shufflevector(a, b, 1, 3);
+    }
+    std::memcpy(re + i, &x, 16);
+    std::memcpy(im + i, &y, 16);
+  }
+#endif
+#endif
+  for (; i < n; ++i) {
+    re[i] = z[2 * i];
+    im[i] = z[2 * i + 1];
+  }
+}
+
 // A function of both parts by the loop of real numbers: vectors. Swap: of the imaginary part first.
 template <class R, DType D, BinaryOp Op, bool Swap>
 void of_parts(char* const* data, const int64_t* strides, int64_t n, const void*) {
-  char* const re = data[1];
-  char* const im = data[1] + sizeof(R);
-  char* const at[3] = {data[0], Swap ? im : re, Swap ? re : im};
-  const int64_t steps[3] = {strides[0], strides[1], strides[1]};
-  elementwise().binary[static_cast<int>(Op)][static_cast<int>(D)](at, steps, n, nullptr);
+  constexpr int64_t kItem = sizeof(R), kBlock = 256;
+  const Loop loop = elementwise().binary[static_cast<int>(Op)][static_cast<int>(D)];
+  if (strides[1] != 2 * kItem) {
+    char* const re = data[1];
+    char* const im = data[1] + kItem;
+    char* const at[3] = {data[0], Swap ? im : re, Swap ? re : im};
+    const int64_t steps[3] = {strides[0], strides[1], strides[1]};
+    return loop(at, steps, n, nullptr);
+  }
+  R re[kBlock], im[kBlock];
+  const int64_t steps[3] = {strides[0], kItem, kItem};
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t m = n - i < kBlock ? n - i : kBlock;
+    take_apart(re, im, reinterpret_cast<const R*>(data[1]) + 2 * i, m);
+    char* const first = reinterpret_cast<char*>(Swap ? im : re);
+    char* const second = reinterpret_cast<char*>(Swap ? re : im);
+    char* const at[3] = {data[0] + i * strides[0], first, second};
+    loop(at, steps, m, nullptr);
+  }
 }
 
 template <class R>

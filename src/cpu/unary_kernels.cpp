@@ -1,6 +1,7 @@
 // Elementwise functions of one operand, compiled once per instruction set.
 #include "cpu/loops.h"
 #include "cpu/vmath.h"
+#include "cpu/vmath_sqrt.h"
 
 #include <type_traits>
 
@@ -96,7 +97,6 @@ RL_ROUNDING(Floor, floor)
 RL_ROUNDING(Ceil, ceil)
 RL_ROUNDING(Trunc, trunc)
 RL_ROUNDING(Round, nearbyint)
-RL_ROUNDING(Sqrt, sqrt)
 #undef RL_ROUNDING
 
 struct FracF {
@@ -259,6 +259,7 @@ void fill_tests(ElementwiseTable& t, UnaryOp op) {
   X(Sigmoid, sigmoid) X(Erf, erf) X(Erfc, erfc) X(Rsqrt, rsqrt) X(Asinh, asinh) X(Acosh, acosh) X(Atanh, atanh)
 // clang-format on
 RL_VECTOR_FUNCTIONS(RL_VECTOR_UNARY)
+RL_VECTOR_UNARY(Sqrt, quick_sqrt)
 
 template <class T>
 void clamp_loop(char* const* data, const int64_t* strides, int64_t n, const void* params) {
@@ -298,7 +299,7 @@ void fill_unary(ElementwiseTable& t) {
   fill_floats<SquareF>(t, UnaryOp::Square);
   fill_integers<SquareF>(t, UnaryOp::Square);
   fill_floats<ReciprocalF>(t, UnaryOp::Reciprocal);
-  fill_floats<SqrtF>(t, UnaryOp::Sqrt);
+  fill_Sqrt(t);
   fill_floats<ReluF>(t, UnaryOp::Relu);
   fill_integers<ReluF>(t, UnaryOp::Relu);
   fill_halves<NegHalfF, NegHalfF>(t, UnaryOp::Neg);
