@@ -68,12 +68,27 @@ fft.__doc__ = "One-dimensional transform of `n` points (default: all) along `dim
 ifft.__doc__ = "Inverse of fft()."
 
 
+class _RfftR2C(Function):
+    @staticmethod
+    def forward(ctx, x, n, dim, norm):
+        ctx.size, ctx.n, ctx.dim, ctx.norm = x.size(dim), n or x.size(dim), dim, norm
+        return _apply("rfft", x, n, dim, norm)
+
+    @staticmethod
+    def backward(ctx, grad):
+        # The frequencies that are left out have no gradient.
+        full = _fit(grad, ctx.n, ctx.dim)
+        back = ifft(full, ctx.n, ctx.dim, _INVERSE_NORM[ctx.norm])
+        return _fit(back.real, ctx.size, ctx.dim), None, None, None
+
+
 def rfft(input: _C.Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> _C.Tensor:
     """The first half of fft() of real input: n // 2 + 1 values."""
     if input.dtype.is_complex:
         raise RuntimeError(f"rfft expects a real input tensor, but got {input.dtype}")
-    full = fft(input, n, dim, norm)
-    return full.narrow(dim, 0, full.size(dim) // 2 + 1)
+    if n is not None and n < 1:
+        raise RuntimeError(f"Invalid number of data points ({n}) specified")
+    return _RfftR2C.apply(input, n, dim, norm or "backward")
 
 
 def irfft(input: _C.Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> _C.Tensor:

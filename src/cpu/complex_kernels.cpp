@@ -2,6 +2,7 @@
 // calls the loops of the best instruction set. complex64 computes in double, which is no slower, and rounds once.
 #include <cmath>
 #include <complex>
+#include <cstring>
 #include <limits>
 
 #include "cpu/complex_math.h"
@@ -129,13 +130,56 @@ template <class R>
 inline constexpr DType kComplex = sizeof(R) == 4 ? DType::Complex64 : DType::Complex128;
 
 Loop loop_of(BinaryOp op, DType dtype) { return elementwise().binary[static_cast<int>(op)][static_cast<int>(dtype)]; }
+// n contiguous complex numbers as two arrays.
+template <class R>
+void take_apart(R* re, R* im, const R* z, int64_t n) {
+  int64_t i = 0;
+#if defined(__SSE2__) && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+  typedef R V __attribute__((vector_size(16)));
+  constexpr int kLanes = 16 / sizeof(R);
+  for (; i + kLanes <= n; i += kLanes) {
+    V a, b, x, y;
+    std::memcpy(&a, z + 2 * i, 16);
+    std::memcpy(&b, z + 2 * i + kLanes, 16);
+    if constexpr (kLanes == 4) {
+      x = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+      y = __builtin_shufflevector(a, b, 1, 3, 5, 7);
+    } else {
+      x = __builtin_shufflevector(a, b, 0, 2);
+      y = __builtin_shufflevector(a, b, 1, 3);
+    }
+    std::memcpy(re + i, &x, 16);
+    std::memcpy(im + i, &y, 16);
+  }
+#endif
+#endif
+  for (; i < n; ++i) {
+    re[i] = z[2 * i];
+    im[i] = z[2 * i + 1];
+  }
+}
 // Op of the two parts, the imaginary one first where it says so.
 template <class R, BinaryOp Op, bool ImaginaryFirst>
 void of_parts(char* const* data, const int64_t* strides, int64_t n, const void*) {
-  char *const re = data[1], *const im = data[1] + sizeof(R);
-  char* const parts[3] = {data[0], ImaginaryFirst ? im : re, ImaginaryFirst ? re : im};
-  const int64_t steps[3] = {strides[0], strides[1], strides[1]};
-  loop_of(Op, kReal<R>)(parts, steps, n, nullptr);
+  constexpr int64_t kItem = sizeof(R), kBlock = 256;
+  const Loop loop = loop_of(Op, kReal<R>);
+  if (strides[1] != 2 * kItem) {
+    char *const re = data[1], *const im = data[1] + kItem;
+    char* const parts[3] = {data[0], ImaginaryFirst ? im : re, ImaginaryFirst ? re : im};
+    const int64_t steps[3] = {strides[0], strides[1], strides[1]};
+    return loop(parts, steps, n, nullptr);
+  }
+  R re[kBlock], im[kBlock];
+  char* const first = reinterpret_cast<char*>(ImaginaryFirst ? im : re);
+  char* const second = reinterpret_cast<char*>(ImaginaryFirst ? re : im);
+  const int64_t steps[3] = {strides[0], kItem, kItem};
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t m = n - i < kBlock ? n - i : kBlock;
+    take_apart(re, im, reinterpret_cast<const R*>(data[1]) + 2 * i, m);
+    char* const parts[3] = {data[0] + i * strides[0], first, second};
+    loop(parts, steps, m, nullptr);
+  }
 }
 template <class R>
 void square(char* const* data, const int64_t* strides, int64_t n, const void*) {

@@ -16,21 +16,27 @@ void copy_dense(const ShortRuns& r) {
   for (int64_t j = 0; j < r.runs; ++j) copy_short(r.to + j * r.to_run, r.from + j * r.from_run, bytes);
 }
 
-// One element per run, n times. Whole vectors are written; the next run overwrites what is too much.
+// One element per run, n times. Vectors of kBytes are written, one or two; the next run overwrites what is too much.
+// Returns the number of runs done.
+template <int64_t kBytes, class T>
+int64_t repeat_vectors(const ShortRuns& r) {
+  constexpr int64_t kItem = sizeof(T), kItems = kBytes / kItem;
+  const int64_t room = r.runs - (2 * kItems + r.n - 1) / r.n;
+  int64_t j = 0;
+  for (; j < room; ++j) {
+    T x, copies[kItems];
+    std::memcpy(&x, r.from + j * r.from_run, sizeof x);
+    for (int64_t i = 0; i < kItems; ++i) copies[i] = x;
+    std::memcpy(r.to + j * r.to_run, copies, sizeof copies);
+    if (r.n > kItems) std::memcpy(r.to + j * r.to_run + kBytes, copies, sizeof copies);
+  }
+  return j;
+}
 template <class T>
 void repeat(const ShortRuns& r) {
-  constexpr int64_t kBytes = sizeof(T) == 16 ? 16 : 32, kItems = kBytes / static_cast<int64_t>(sizeof(T));
+  constexpr int64_t kItem = sizeof(T);
   int64_t j = 0;
-  if (r.to_run == r.n * static_cast<int64_t>(sizeof(T)) && r.n <= 2 * kItems) {
-    const int64_t room = r.runs - (2 * kItems + r.n - 1) / r.n;
-    for (; j < room; ++j) {
-      T x, copies[kItems];
-      std::memcpy(&x, r.from + j * r.from_run, sizeof x);
-      for (int64_t i = 0; i < kItems; ++i) copies[i] = x;
-      std::memcpy(r.to + j * r.to_run, copies, sizeof copies);
-      if (r.n > kItems) std::memcpy(r.to + j * r.to_run + kBytes, copies, sizeof copies);
-    }
-  }
+  if (r.to_run == r.n * kItem) j = r.to_run <= 16 ? repeat_vectors<16, T>(r) : repeat_vectors<32, T>(r);
   for (; j < r.runs; ++j) {
     const T x = *reinterpret_cast<const T*>(r.from + j * r.from_run);
     for (int64_t i = 0; i < r.n; ++i) *reinterpret_cast<T*>(r.to + j * r.to_run + i * r.to_step) = x;
@@ -72,7 +78,31 @@ void copy_items(const ShortRuns& r) {
   cross<T>(r);
 }
 
+template <int N>
+void repeat_fixed(char* to, const char* from, int64_t runs, int64_t step, int64_t count) {
+  struct Run {
+    char b[N];
+  };
+  for (int64_t i = 0; i < runs; ++i) {
+    Run x;
+    std::memcpy(&x, from + i * step, N);
+    for (int64_t c = 0; c < count; ++c, to += N) std::memcpy(to, &x, N);
+  }
+}
+
 }  // namespace
+
+void repeat_runs(char* to, const char* from, int64_t runs, int64_t n, int64_t step, int64_t count) {
+  switch (n) {
+    case 4: return repeat_fixed<4>(to, from, runs, step, count);
+    case 8: return repeat_fixed<8>(to, from, runs, step, count);
+    case 16: return repeat_fixed<16>(to, from, runs, step, count);
+    case 32: return repeat_fixed<32>(to, from, runs, step, count);
+    default:
+      for (int64_t i = 0; i < runs; ++i)
+        for (int64_t c = 0; c < count; ++c, to += n) copy_short(to, from + i * step, n);
+  }
+}
 
 void copy_runs(const ShortRuns& r) {
   if (r.from_step == r.item && r.to_step == r.item) return copy_dense(r);

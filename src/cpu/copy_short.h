@@ -41,6 +41,9 @@ inline void copy_short(char* to, const char* from, int64_t n) {
   }
 }
 
+// Every one of `runs` runs of n <= kShortRun bytes, `step` apart, `count` times in a row.
+void repeat_runs(char* to, const char* from, int64_t runs, int64_t n, int64_t step, int64_t count);
+
 // `runs` runs of n elements of `item` bytes. Strides in bytes: between elements, then between runs.
 struct ShortRuns {
   char* to;

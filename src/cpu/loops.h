@@ -69,7 +69,12 @@ inline constexpr int64_t kLoopBuffer = 256;
 template <class T>
 RL_INLINE const T* gather(T* buffer, char* from, int64_t stride, int64_t n) {
   if (stride == sizeof(T)) return reinterpret_cast<const T*>(from);
-  for (int64_t i = 0; i < n; ++i) buffer[i] = at<T>(from, i * stride);
+  if (stride == 0) {
+    const T value = at<T>(from, 0);
+    for (int64_t i = 0; i < n; ++i) buffer[i] = value;
+  } else {
+    for (int64_t i = 0; i < n; ++i) buffer[i] = at<T>(from, i * stride);
+  }
   return buffer;
 }
 
@@ -83,6 +88,10 @@ RL_INLINE void vector_unary_loop(char* const* data, const int64_t* strides, int6
   for (int64_t done = 0; done < n; done += kLoopBuffer) {
     const int64_t m = n - done < kLoopBuffer ? n - done : kLoopBuffer;
     const T* x = gather(buffer, data[1] + done * strides[1], strides[1], m);
+    if (strides[0] == sizeof(T)) {
+      map(reinterpret_cast<T*>(data[0]) + done, x, m, f);
+      continue;
+    }
     map(buffer, x, m, f);
     for (int64_t i = 0; i < m; ++i) at<T>(data[0], (done + i) * strides[0]) = buffer[i];
   }
@@ -94,13 +103,18 @@ RL_INLINE void vector_binary_loop(char* const* data, const int64_t* strides, int
     map2(reinterpret_cast<T*>(data[0]), reinterpret_cast<const T*>(data[1]), reinterpret_cast<const T*>(data[2]), n, f);
     return;
   }
-  T buffer_a[kLoopBuffer], buffer_b[kLoopBuffer];
+  T buffer_a[kLoopBuffer], buffer_b[kLoopBuffer], results[kLoopBuffer];
   for (int64_t done = 0; done < n; done += kLoopBuffer) {
     const int64_t m = n - done < kLoopBuffer ? n - done : kLoopBuffer;
-    const T* x = gather(buffer_a, data[1] + done * strides[1], strides[1], m);
-    const T* y = gather(buffer_b, data[2] + done * strides[2], strides[2], m);
-    map2(buffer_a, x, y, m, f);
-    for (int64_t i = 0; i < m; ++i) at<T>(data[0], (done + i) * strides[0]) = buffer_a[i];
+    // A single number fills its buffer once.
+    const T* x = done && strides[1] == 0 ? buffer_a : gather(buffer_a, data[1] + done * strides[1], strides[1], m);
+    const T* y = done && strides[2] == 0 ? buffer_b : gather(buffer_b, data[2] + done * strides[2], strides[2], m);
+    if (strides[0] == sizeof(T)) {
+      map2(reinterpret_cast<T*>(data[0]) + done, x, y, m, f);
+      continue;
+    }
+    map2(results, x, y, m, f);
+    for (int64_t i = 0; i < m; ++i) at<T>(data[0], (done + i) * strides[0]) = results[i];
   }
 }
 

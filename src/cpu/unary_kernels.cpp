@@ -1,6 +1,7 @@
 // Elementwise functions of one operand, compiled once per instruction set.
 #include "cpu/loops.h"
 #include "cpu/vmath.h"
+#include "cpu/vmath_sqrt.h"
 
 #include <type_traits>
 
@@ -96,7 +97,6 @@ RL_ROUNDING(Floor, floor)
 RL_ROUNDING(Ceil, ceil)
 RL_ROUNDING(Trunc, trunc)
 RL_ROUNDING(Round, nearbyint)
-RL_ROUNDING(Sqrt, sqrt)
 #undef RL_ROUNDING
 
 struct FracF {
@@ -191,6 +191,25 @@ void simple(char* const* data, const int64_t* strides, int64_t n, const void*) {
   unary_loop<Out, In>(data, strides, n, [](In x) __attribute__((always_inline)) -> Out { return F::call(x); });
 }
 
+// Half precision by its bits, where nothing is computed. Infinity: the bits of infinity.
+struct NegHalfF {
+  RL_INLINE static uint16_t call(uint16_t x) { return static_cast<uint16_t>(x ^ 0x8000); }
+};
+struct AbsHalfF {
+  RL_INLINE static uint16_t call(uint16_t x) { return static_cast<uint16_t>(x & 0x7fff); }
+};
+template <uint16_t Infinity>
+struct ReluHalfF {
+  // Only numbers up to -0 and from -infinity on become 0; -0 keeps its sign, as above.
+  RL_INLINE static uint16_t call(uint16_t x) { return x > 0x8000 && x <= (0x8000 | Infinity) ? uint16_t{0} : x; }
+};
+template <class OfHalf, class OfBfloat>
+void fill_halves(ElementwiseTable& t, UnaryOp op) {
+  Loop* const row = t.unary[static_cast<int>(op)];
+  row[static_cast<int>(DType::Float16)] = simple<OfHalf, uint16_t, uint16_t>;
+  row[static_cast<int>(DType::BFloat16)] = simple<OfBfloat, uint16_t, uint16_t>;
+}
+
 template <class F>
 void fill_floats(ElementwiseTable& t, UnaryOp op) {
   Loop* row = t.unary[static_cast<int>(op)];
@@ -240,6 +259,7 @@ void fill_tests(ElementwiseTable& t, UnaryOp op) {
   X(Sigmoid, sigmoid) X(Erf, erf) X(Erfc, erfc) X(Rsqrt, rsqrt) X(Asinh, asinh) X(Acosh, acosh) X(Atanh, atanh)
 // clang-format on
 RL_VECTOR_FUNCTIONS(RL_VECTOR_UNARY)
+RL_VECTOR_UNARY(Sqrt, quick_sqrt)
 
 template <class T>
 void clamp_loop(char* const* data, const int64_t* strides, int64_t n, const void* params) {
@@ -279,9 +299,12 @@ void fill_unary(ElementwiseTable& t) {
   fill_floats<SquareF>(t, UnaryOp::Square);
   fill_integers<SquareF>(t, UnaryOp::Square);
   fill_floats<ReciprocalF>(t, UnaryOp::Reciprocal);
-  fill_floats<SqrtF>(t, UnaryOp::Sqrt);
+  fill_Sqrt(t);
   fill_floats<ReluF>(t, UnaryOp::Relu);
   fill_integers<ReluF>(t, UnaryOp::Relu);
+  fill_halves<NegHalfF, NegHalfF>(t, UnaryOp::Neg);
+  fill_halves<AbsHalfF, AbsHalfF>(t, UnaryOp::Abs);
+  fill_halves<ReluHalfF<0x7c00>, ReluHalfF<0x7f80>>(t, UnaryOp::Relu);
   fill_floats<FloorF>(t, UnaryOp::Floor);
   fill_floats<CeilF>(t, UnaryOp::Ceil);
   fill_floats<RoundF>(t, UnaryOp::Round);

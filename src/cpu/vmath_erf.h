@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vmath_exp.h"
+#include "vmath_tables.h"
 
 namespace rushlight::cpu::RL_ISA {
 
@@ -63,9 +64,49 @@ RL_INLINE Vec<T> erfc_poly(Vec<T> a) {
   return scale(q + mad(q, m, low), n);
 }
 
+#if RL_AVX512
+// erfc(|x|) as e^(-a^2) times a function from a table.
+RL_INLINE Vec<float> erfc_table(Vec<float> x) {
+  using V = Vec<float>;
+  constexpr float kWidth = 0x1.5p-2f;  // 21/64
+  const V a = min(V(10.2f), abs(x));
+  const Rounded<float> i = round_product(a, 1 / kWidth);
+  const V d = mad(i.value, V(-kWidth), a);  // exact
+  V t = lookup<32>(kErfcTable[7], i.magic_bits);
+  for (int k = 6; k >= 2; --k) t = mad(t, d, lookup<32>(kErfcTable[k], i.magic_bits));
+  t = mad(t, d, lookup<32>(kErfcTable[1], i.magic_bits));
+  const V c0 = lookup<32>(kErfcTable[0], i.magic_bits);
+  const V q = c0 + t, q_lo = (c0 - q) + t;
+  const Pair<float> s = two_product(a, a);
+  const V y = -s.hi;
+  const Rounded<float> n = round_product(y, kLog2E<float>);
+  const V first = mad(n.value, V(-Ln2<float>::kHi), y);
+  const V r = mad(n.value, V(-Ln2<float>::kLo), first);
+  const V r_lo = mad(n.value, V(-Ln2<float>::kLo), first - r) - s.lo;
+  const V m = mad(exp_tail(r), r * r, r);  // e^r - 1
+  const V low = mad(q, mad(m, r_lo, r_lo), mad(m, q_lo, q_lo));
+  return scale(q + mad(q, m, low), n);
+}
+
+// a times the quotient erf(a)/a from a table. It is 1 from the limit on.
+RL_INLINE Vec<double> erf_table(Vec<double> x) {
+  using V = Vec<double>;
+  constexpr double kWidth = 0x1.88p-2;  // 49/128
+  const V a = min(V(5.9335), abs(x));
+  const Rounded<double> n = round_product(a, 1 / kWidth);
+  const V d = mad(n.value, V(-kWidth), a);  // exact
+  V r = lookup<16>(kErfTable[13], n.magic_bits);
+  for (int k = 12; k >= 1; --k) r = mad(r, d, lookup<16>(kErfTable[k], n.magic_bits));
+  return copysign(mad(a, lookup<16>(kErfTable[0], n.magic_bits), a * r), x);
+}
+#endif
+
 // 1 - e^P(a) from 1 on, P = log erfc; error relative to erf 2^-28.6, 2^-54.2. It rounds to 1 from the limits on.
 template <class T>
 RL_INLINE Vec<T> erf(Vec<T> x) {
+#if RL_AVX512
+  if constexpr (sizeof(T) == 8) return erf_table(x);
+#endif
   const Vec<T> a = abs(x), one(1);
   Vec<T> p;
   if constexpr (sizeof(T) == 4) {
@@ -83,6 +124,12 @@ RL_INLINE Vec<T> erf(Vec<T> x) {
 
 template <class T>
 RL_INLINE Vec<T> erfc(Vec<T> x) {
+#if RL_AVX512
+  if constexpr (sizeof(T) == 4) {
+    const Vec<float> tail = erfc_table(x);
+    return select(x < Vec<float>(0), Vec<float>(2) - tail, tail);
+  }
+#endif
   const Vec<T> a = abs(x), one(1);
   const Vec<T> tail = erfc_poly(a);
   const Vec<T> middle = fma(x, Vec<T>(-kErfSlope<T>), one) - erf_tail(x);

@@ -366,6 +366,10 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
   DType reads = kernel_dtype(floats && is_integral(own, true) ? result_dtype : own);
   if (static_cast<int>(reads) >= kNumComputeDTypes && sign_free(op)) [[unlikely]]
     reads = signed_twin(reads);
+  // Half precision computes in float32, except where it has a loop of its own.
+  if (reads != own && is_floating_point(own) && static_cast<int>(own) < kNumComputeDTypes &&
+      cpu::elementwise().unary[static_cast<int>(op)][static_cast<int>(own)])
+    reads = own;
   const DType writes = in.promotion == Promotion::Bool                                           ? DType::Bool
                        : in.promotion == Promotion::Real || in.promotion == Promotion::FloatReal ? to_real(reads)
                                                                                                  : reads;

@@ -282,15 +282,22 @@ Tensor index_filled(const Tensor& self, int64_t dim, const Tensor& index, const 
     }
     alignas(16) char memory[16];
     number.store(self.dtype(), memory);
-    DimVector shape(self.sizes());
-    if (!shape.empty()) shape[dim] = n;
-    const DimVector strides = strides_without(out, dim);
-    DimVector index_sizes, index_strides;
-    const cpu::LoopArg args[3] = {loop_arg(out, shape, strides), cpu::LoopArg(memory, self.dtype()),
-                                  slice_index_arg(ix, index_sizes, index_strides, self.dim(), dim)};
-    cpu::IndexParams p;
-    p.stride = stride_along(out, dim) * self.item_size();
-    cpu::run_lanes(cpu::put_loop(self.item_size()), &p, shape, dim, args, 3);
+    if (const Rows rows(self.sizes(), dim); out.is_contiguous() && rows.inner >= 16) {
+      NoGradGuard guard;
+      const Tensor row = full(DimVector{rows.inner}, number, self.dtype());
+      const int64_t bytes = rows.inner * self.item_size();
+      cpu::put_blocks(out.data(), row.data(), ix.data_ptr<int64_t>(), rows.outer, n, bytes, size * bytes, bytes, true);
+    } else {
+      DimVector shape(self.sizes());
+      if (!shape.empty()) shape[dim] = n;
+      const DimVector strides = strides_without(out, dim);
+      DimVector index_sizes, index_strides;
+      const cpu::LoopArg args[3] = {loop_arg(out, shape, strides), cpu::LoopArg(memory, self.dtype()),
+                                    slice_index_arg(ix, index_sizes, index_strides, self.dim(), dim)};
+      cpu::IndexParams p;
+      p.stride = stride_along(out, dim) * self.item_size();
+      cpu::run_lanes(cpu::put_loop(self.item_size()), &p, shape, dim, args, 3);
+    }
   }
   if (inplace) self.bump_version("index_fill_");
   if (record) {

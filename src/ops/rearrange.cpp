@@ -183,9 +183,8 @@ class RepeatCopy {
     if (last_ == 1 && from_step_[0] == run_)
       std::memcpy(to_, from_, static_cast<size_t>(block));
     else
-      parallel_for(0, sizes_[0], std::max<int64_t>(1, kParallelBytes / to_step_[0]), [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) fill(1, to_ + i * to_step_[0], from_ + i * from_step_[0]);
-      });
+      parallel_for(0, sizes_[0], std::max<int64_t>(1, kParallelBytes / to_step_[0]),
+                   [&](int64_t begin, int64_t end) { fill_all(0, begin, end, to_, from_); });
     if (block * repeats_[0] <= kParallelBytes) {
       spread(to_, block, repeats_[0]);
       return;
@@ -217,12 +216,22 @@ class RepeatCopy {
     }
   }
 
+  // Elements [begin, end) of dim.
+  void fill_all(int64_t dim, int64_t begin, int64_t end, char* to, const char* from) const {
+    const int64_t next = dim + 1;
+    to += begin * to_step_[dim];
+    from += begin * from_step_[dim];
+    if (next == last_ - 1 && from_step_[next] == run_ && run_ * sizes_[next] <= cpu::kShortRun && repeats_[next] < 64)
+      return cpu::repeat_runs(to, from, end - begin, run_ * sizes_[next], from_step_[dim], repeats_[next]);
+    for (int64_t i = begin; i < end; ++i, to += to_step_[dim], from += from_step_[dim]) fill(next, to, from);
+  }
+
   void fill(int64_t dim, char* to, const char* from) const {
     if (dim == last_) return copy(to, from, run_);
     if (dim == last_ - 1 && from_step_[dim] == run_)
       copy(to, from, run_ * sizes_[dim]);
     else
-      for (int64_t i = 0; i < sizes_[dim]; ++i) fill(dim + 1, to + i * to_step_[dim], from + i * from_step_[dim]);
+      fill_all(dim, 0, sizes_[dim], to, from);
     spread(to, to_step_[dim] * sizes_[dim], repeats_[dim]);
   }
 

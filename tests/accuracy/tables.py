@@ -58,6 +58,55 @@ def tanh():
         show(f"kTanhTable[{k}]", [rows[i][k] for i in range(32)])
 
 
+def interpolate(g, lo, hi, centre, degree, nodes=40):
+    """Coefficients of powers of x - centre: g at Chebyshev nodes of [lo, hi]."""
+    middle, half = (lo + hi) / 2, (hi - lo) / 2
+    angles = [mp.pi * (2 * i + 1) / (2 * nodes) for i in range(nodes)]
+    values = [g(middle + half * mp.cos(t)) for t in angles]
+    coef = [mp.mpf(0)] * (degree + 1)
+    before, now = [mp.mpf(1)], [(centre - middle) / half, 1 / half]  # T_j as polynomials of x - centre
+    slope = [2 * v for v in now]
+    for j in range(degree + 1):
+        c = 2 * sum(v * mp.cos(j * t) for v, t in zip(values, angles)) / nodes / (2 if j == 0 else 1)
+        for i, v in enumerate(before):
+            coef[i] += c * v
+        after = [mp.mpf(0)] * (len(now) + 1)
+        for i, v in enumerate(now):
+            after[i] += v * slope[0]
+            after[i + 1] += v * slope[1]
+        for i, v in enumerate(before):
+            after[i] -= v
+        before, now = now, after
+    return coef
+
+
+def show_pieces(name, pieces, to, text):
+    """One column per piece: the value at the centre as two numbers, then the coefficients from degree 1 on."""
+    columns = [[to(c[0]), c[0] - to(c[0])] + c[1:] for c in pieces]
+    for k in range(len(columns[0])):
+        print(f"{name}[{k}]: {', '.join(text(c[k]) for c in columns)}")
+
+
+def erf():
+    """erf(a)/a around n * 49/128, n < 16; relative error 2^-57.7."""
+    width = mp.mpf(49) / 128
+    quotient = lambda a: mp.erf(a) / a if a else 2 / mp.sqrt(mp.pi)
+    pieces = [
+        interpolate(quotient, (n - mp.mpf(0.5)) * width, (n + mp.mpf(0.5)) * width, n * width, 12) for n in range(16)
+    ]
+    pieces[0][1::2] = [mp.mpf(0)] * 6  # an even function
+    show_pieces("kErfTable", pieces, lambda v: mp.mpf(float(v)), lambda v: "%.17g" % float(v))
+
+
+def erfc():
+    """erfc(a) e^(a^2) around n * 21/64, n < 32; relative error 2^-28.9."""
+    width = mp.mpf(21) / 64
+    g = lambda a: mp.erfc(a) * mp.exp(a * a)
+    lows = [max(mp.mpf(0), (n - mp.mpf(0.5)) * width) for n in range(32)]
+    pieces = [interpolate(g, lo, (n + mp.mpf(0.5)) * width, n * width, 6) for n, lo in enumerate(lows)]
+    show_pieces("kErfcTable", pieces, f32, literal)
+
+
 def log():
     logs = [mp.log, lambda r: mp.log(r, 2), lambda r: mp.log(r, 10)]
     reciprocals = []
@@ -71,4 +120,6 @@ def log():
 
 if __name__ == "__main__":
     tanh()
+    erf()
+    erfc()
     log()
