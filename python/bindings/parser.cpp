@@ -209,8 +209,8 @@ bool is_alias(const std::string& name, PyObject* given) {
   auto same = [&](const char* text) { return PyUnicode_CompareWithASCIIString(given, text) == 0; };
   if (name == "dim") return same("axis");
   if (name == "keepdim") return same("keepdims");
-  if (name == "input") return same("self") || same("x") || same("a");
-  if (name == "self") return same("input") || same("x") || same("a");
+  if (name == "input") return same("self") || same("x") || same("a") || same("x1");
+  if (name == "self") return same("input") || same("x") || same("a") || same("x1");
   if (name == "other") return same("x2");
   if (name == "from_") return same("from");
   return false;
