@@ -67,6 +67,32 @@ def test_result_type_takes_names():
         torch.result_type("a", 1)
 
 
+@pytest.mark.filterwarnings("ignore:This overload of")
+def test_factors_in_the_old_order():
+    rng = np.random.default_rng(0)
+    shapes = {
+        "addmm": ((2, 2), (2, 3), (3, 2)),
+        "addmv": ((2,), (2, 3), (3,)),
+        "addbmm": ((2, 2), (4, 2, 3), (4, 3, 2)),
+        "baddbmm": ((4, 2, 2), (4, 2, 3), (4, 3, 2)),
+        "addr": ((2, 3), (2,), (3,)),
+    }
+    for name, sizes in shapes.items():
+        x, a, b = (torch.tensor(rng.integers(-3, 4, s)) for s in sizes)
+        function, method, inplace = getattr(torch, name), getattr(x, name), name + "_"
+        for alpha in (1, 5):
+            expected = function(x, a, b, beta=2, alpha=alpha).tolist()
+            factors = (alpha,) if alpha != 1 else ()
+            assert function(2, x, *factors, a, b).tolist() == expected
+            assert method(2, *factors, a, b).tolist() == expected
+            assert getattr(x.clone(), inplace)(2, *factors, a, b).tolist() == expected
+            out = torch.empty(0, dtype=torch.int64)
+            assert function(2, x, *factors, a, b, out=out) is out and out.tolist() == expected
+    x = torch.ones(2)
+    assert x.add_(2, torch.ones(2)) is x and x.tolist() == [3, 3]
+    assert x.sub_(2, torch.ones(2)).tolist() == [1, 1]
+
+
 def test_numpys_names_of_arguments():
     x, y = torch.tensor([[1.0, -2.0]]), torch.tensor([3.0, 4.0])
     assert torch.abs(x1=x).tolist() == torch.abs(x=x).tolist() == torch.abs(a=x).tolist() == [[1, 2]]
