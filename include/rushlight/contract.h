@@ -35,5 +35,9 @@ Tensor addr(const Tensor& self, const Tensor& vec1, const Tensor& vec2, const Sc
 Tensor cdist(const Tensor& x1, const Tensor& x2, double p = 2, int64_t mode = 0);
 // Those between the rows of self [N, M], i < j: [N * (N - 1) / 2].
 Tensor pdist(const Tensor& self, double p = 2);
+// p-norms of x1 - x2 + eps over the last dim; the shapes broadcast.
+Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p = 2, double eps = 1e-6, bool keepdim = false);
+// x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) over dim; shapes broadcast, floating-point dtypes promote.
+Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim = 1, double eps = 1e-8);
 
 }  // namespace rushlight

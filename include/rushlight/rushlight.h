@@ -7,6 +7,7 @@
 #include "rushlight/creation.h"
 #include "rushlight/generator.h"
 #include "rushlight/grid_sampler.h"
+#include "rushlight/hash.h"
 #include "rushlight/index.h"
 #include "rushlight/memory.h"
 #include "rushlight/normalization.h"

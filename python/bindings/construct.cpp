@@ -382,7 +382,7 @@ void warn_copy(const char* call) {
 // object data, dtype, device, requires_grad, pin_memory
 PyObject* make_tensor(Args& a) {
   PyObject* data = a.object(0);
-  if (a.has(2)) require_backend(a.device(2));
+  require_backend(a.has(2) ? a.device(2) : default_device());
   if (is_tensor(data)) warn_copy("torch.tensor(sourceTensor).");
   const Options o{a.dtype(1), a.device(2), a.flag(3)};
   if (a.flag(4)) fail_pinning();
@@ -419,7 +419,7 @@ PyObject* legacy_new(Args& a) {
 }
 
 PyObject* as_tensor(Args& a) {
-  if (a.has(2)) require_backend(a.device(2));
+  require_backend(a.has(2) ? a.device(2) : default_device());
   PyObject* data = a.object(0);
   if (is_tensor(data)) {
     const Tensor& t = unwrap(data);
@@ -437,7 +437,7 @@ bool exports_buffer_only(PyObject* o) {
 // object obj, dtype, device, copy, requires_grad
 PyObject* as_array(Args& a) {
   PyObject* data = a.object(0);
-  if (a.has(2)) require_backend(a.device(2));
+  require_backend(a.has(2) ? a.device(2) : default_device());
   const bool copy = a.flag(3), no_copy = a.has(3) && !copy;
   const OptDType dtype = a.dtype(1);
   Tensor t;

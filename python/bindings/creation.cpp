@@ -324,19 +324,15 @@ void register_defaults() {
   def(
       "set_default_device(device? device) -> None",
       [](Args& a) {
-        const Device d = a.device(0);
-        require_backend(d);
-        g_default_device = d;
+        g_default_device = a.device(0);  // whether it is there shows when something is put on it
         return none();
       },
       kFunction, "Where constructors put tensors when no device is given. None: the CPU.");
   def(
       "_enter_device(device device) -> None",
       [](Args& a) {
-        const Device d = a.device(0);
-        require_backend(d);
         g_device_contexts.push_back(g_default_device);
-        g_default_device = d;
+        g_default_device = a.device(0);
         return none();
       },
       kFunction);
@@ -358,7 +354,14 @@ void register_creation() {
   register_ranges();
   register_defaults();
   def(
-      "result_type(Operand tensor1, Operand tensor2) -> dtype",
+      "result_type(Tensor tensor, Operand other) -> dtype",
+      [](Args& a) { return wrap_dtype(result_dtype(a.operand(0), a.operand(1))); }, kFunction,
+      "The dtype of the results of arithmetic on two operands.");
+  def(
+      "result_type(Scalar scalar, Tensor tensor) -> dtype",
+      [](Args& a) { return wrap_dtype(result_dtype(a.operand(0), a.operand(1))); }, kFunction);
+  def(
+      "result_type(Scalar scalar1, Scalar scalar2) -> dtype",
       [](Args& a) { return wrap_dtype(result_dtype(a.operand(0), a.operand(1))); }, kFunction);
   def(
       "promote_types(dtype type1, dtype type2) -> dtype",

@@ -57,6 +57,11 @@ template <BinaryOp Op>
 PyObject* scaled_old(Args& a) {
   return wrap(binary(Op, a.operand(0), a.operand(2), {}, a.scalar(1)));
 }
+template <BinaryOp Op>
+PyObject* scaled_old_inplace(Args& a) {
+  binary(Op, a.tensor(0), a.operand(2), {Target::Kind::InPlace, &a.tensor(0)}, a.scalar(1));
+  return Py_NewRef(a.object(0));
+}
 
 BinaryOp rounded(const Args& a, int at) {
   const std::string mode = a.text(at);
@@ -263,6 +268,8 @@ void register_elementwise() {
   def("sub_(Tensor self, Operand other, *, Scalar alpha=1)", scaled_inplace<BinaryOp::Sub>, kMethod);
   def("add(Tensor input, Scalar alpha, Tensor other)", scaled_old<BinaryOp::Add>, kBoth);
   def("sub(Tensor input, Scalar alpha, Tensor other)", scaled_old<BinaryOp::Sub>, kBoth);
+  def("add_(Tensor self, Scalar alpha, Tensor other)", scaled_old_inplace<BinaryOp::Add>, kMethod);
+  def("sub_(Tensor self, Scalar alpha, Tensor other)", scaled_old_inplace<BinaryOp::Sub>, kMethod);
   def("div(Tensor input, Operand other, *, str? rounding_mode=None, Tensor? out=None)", div_call, kBoth,
       "input / other, elementwise.\n\nrounding_mode: None for true division (integers give the default dtype), 'trunc' "
       "towards zero, 'floor' downwards.");

@@ -34,9 +34,11 @@ void register_legacy() {
       },
       kMethod);
   def(
-      "dim_order(Tensor self) -> tuple[int, ...]",
-      [](Args& a) { return call_python(kModule, "dim_order", a.object(0)); }, kMethod,
-      "The dims from the outermost in memory to the innermost.");
+      "dim_order(Tensor self, *, object? ambiguity_check=None) -> tuple[int, ...]",
+      [](Args& a) { return call_python(kModule, "dim_order", a.object(0), a.has(1) ? a.object(1) : Py_False); },
+      kMethod,
+      "The dims from the outermost in memory to the innermost.\n\nambiguity_check: True raises RuntimeError where the "
+      "strides allow several orders; a list of memory formats, where they fit none or several of these.");
   def(
       "to_dense(Tensor self, dtype? dtype=None)",
       [](Args& a) {

@@ -107,11 +107,23 @@ void register_methods() {
       [](Args& a) {
         const Tensor& t = a.tensor(0);
         if (t.dim() < 2) fail("dimensions must larger than 1");
-        if (t.dim() > 2 || a.flag(2)) fail<NotImplementedError>("fill_diagonal_: only matrices without wrap so far");
-        fill_(diagonal(t), a.scalar(1));
+        for (int64_t size : t.sizes())
+          if (t.dim() > 2 && size != t.sizes()[0]) fail("all dimensions of input must be of equal length");
+        int64_t step = 0, count = t.sizes()[0];
+        for (int64_t d = 0; d < t.dim(); ++d) {
+          step += t.strides()[d];
+          count = std::min(count, t.sizes()[d]);
+        }
+        if (t.numel() > 0) fill_(as_strided(t, DimVector{count}, DimVector{step}), a.scalar(1));
+        // A tall matrix goes on one row below the end of each diagonal.
+        const int64_t rows = t.sizes()[0], cols = t.sizes()[1];
+        if (a.flag(2) && t.dim() == 2 && cols > 0)
+          for (int64_t row = cols + 1; row < rows; row += cols + 1)
+            fill_(diagonal(slice(t, 0, row, std::min(rows, row + cols))), a.scalar(1));
         return Py_NewRef(a.object(0));
       },
-      kMethod);
+      kMethod,
+      "Writes fill_value on the main diagonal.\n\nwrap: in a tall matrix the diagonal starts again below its end.");
   def(
       "__complex__(Tensor self) -> complex",
       [](Args& a) {

@@ -78,6 +78,7 @@ NB_MODULE(_C, m) {
     register_grid_sampler();
     register_contract();
     register_saved_hooks();
+    register_deprecated();
     register_methods();
     register_legacy();
     register_windows();

@@ -263,6 +263,7 @@ void register_normalization();
 void register_grid_sampler();
 void register_contract();
 void register_saved_hooks();
+void register_deprecated();  // after the current forms
 
 PyObject* wrap_node(const Ref<Node>& node);
 

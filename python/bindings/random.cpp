@@ -294,6 +294,10 @@ void bind_generator(nb::module_& m) {
             return nb::borrow(self);
           },
           nb::arg("seed"), "Starts the stream of this seed. Negative seeds count from 2**64.")
+      .def("__repr__",  // the name that notes show
+           [](nb::handle self) {
+             return nb::steal(check_object(PyUnicode_FromFormat("<torch._C.Generator object at %p>", self.ptr())));
+           })
       .def("initial_seed", [](const Generator& g) { return g.initial_seed(); })
       .def("seed", [](Generator& g) { return g.seed(); })
       .def(

@@ -1,6 +1,7 @@
 // Statistics, distances and histograms.
 #include "bindings/python.h"
 #include "ops/elementwise.h"
+#include "rushlight/hash.h"
 #include "rushlight/reduce.h"
 
 namespace rushlight::python {
@@ -141,6 +142,13 @@ void register_statistics() {
         return wrap_histogramdd(histogramdd(a.tensor(0), a.tensors(1), a.tensor_or_none(3), a.flag(4)));
       },
       kFunction);
+  def_op(
+      "hash_tensor(Tensor input, int[1]? dim=None, *, bool keepdim=False, int mode=0, Tensor? out=None)",
+      [](const Args& a) {
+        if (a.integer(3) != 0) fail("Unknown hash_tensor mode: ", a.integer(3));
+        return hash_tensor(a.tensor(0), DimsArg(a, 1), a.flag(2));
+      },
+      kBoth, "The bits of all elements (as float64 or int64), combined by exclusive or: uint64.");
   def_op(
       "bincount(Tensor input, Tensor? weights=None, int minlength=0)",
       [](const Args& a) { return bincount(a.tensor(0), a.tensor_or_none(1), a.integer(2)); }, kBoth,

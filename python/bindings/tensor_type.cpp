@@ -417,7 +417,8 @@ RL_GETTER(is_leaf, wrap_bool(t.is_leaf()))
 RL_GETTER(grad_fn, wrap_node(t.grad_fn()))
 RL_GETTER(retains_grad, wrap_bool(t.impl()->autograd&& t.impl()->autograd->retains_grad))
 RL_GETTER(output_nr, PyLong_FromLong(t.impl()->autograd ? static_cast<long>(t.impl()->autograd->slot) : 0))
-RL_GETTER(version, PyLong_FromLong(t.version()))
+RL_GETTER(version, (t.impl()->inference ? fail("Inference tensors do not track version counter.") : void(),
+                    PyLong_FromLong(t.version())))
 RL_GETTER(itemsize, PyLong_FromLongLong(t.item_size()))
 RL_GETTER(nbytes, PyLong_FromLongLong(t.nbytes()))
 RL_GETTER(is_cuda, wrap_bool(t.device().type == DeviceType::CUDA))
@@ -563,6 +564,7 @@ PyGetSetDef getset[] = {
     {"is_cuda", get_is_cuda, nullptr, nullptr, nullptr},
     {"is_cpu", get_is_cpu, nullptr, nullptr, nullptr},
     {"is_sparse", get_false, nullptr, nullptr, nullptr},
+    {"is_sparse_csr", get_false, nullptr, nullptr, nullptr},
     {"is_quantized", get_false, nullptr, nullptr, nullptr},
     {"is_mkldnn", get_false, nullptr, nullptr, nullptr},
     {"is_meta", get_false, nullptr, nullptr, nullptr},
@@ -570,6 +572,8 @@ PyGetSetDef getset[] = {
     {"is_mps", get_false, nullptr, nullptr, nullptr},
     {"is_xla", get_false, nullptr, nullptr, nullptr},
     {"is_xpu", get_false, nullptr, nullptr, nullptr},
+    {"is_ipu", get_false, nullptr, nullptr, nullptr},
+    {"is_maia", get_false, nullptr, nullptr, nullptr},
     {"is_mtia", get_false, nullptr, nullptr, nullptr},
     {"is_vulkan", get_false, nullptr, nullptr, nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},

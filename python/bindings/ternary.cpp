@@ -200,7 +200,7 @@ void register_parts() {
         conj_physical_(a.tensor(0));
         return self_of(a);
       },
-      kMethod);
+      kBoth);
   def(
       "resolve_conj(Tensor input)",
       [](Args& a) { return a.tensor(0).is_conj() ? wrap(resolve_conj(a.tensor(0))) : self_of(a); }, kBoth,

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import builtins
+import math
+import sys
 import warnings
 
 from . import _C
 
-_state = {"precision": "highest", "deterministic": 0, "warn_always": False}
+_state = {
+    "precision": "highest",
+    "deterministic": 0,
+    "warn_always": False,
+    "anomaly": False,
+    "check_nan": True,
+}
 _MODES = {"default": 0, "warn": 1, "error": 2}
 
 
@@ -72,6 +80,80 @@ def set_num_interop_threads(num: builtins.int) -> None:
 def set_flush_denormal(mode: bool) -> bool:
     """False: denormal numbers are always kept."""
     return False
+
+
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Remembers the flags: anomaly detection has no effect."""
+    _state["anomaly"] = bool(mode)
+    _state["check_nan"] = bool(check_nan)
+
+
+def is_anomaly_enabled() -> bool:
+    return _state["anomaly"]
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    return _state["check_nan"]
+
+
+def init_num_threads() -> None:
+    """Nothing: the number of threads is known from the start."""
+
+
+def is_vulkan_available() -> bool:
+    return False
+
+
+def compiled_with_cxx11_abi() -> bool:
+    return True
+
+
+def get_device_module(device: object = None) -> object:
+    """The module of a kind of device, such as rushlight.cuda. RuntimeError where there is none."""
+    kind = (_C.get_default_device() if device is None else _C.device(device)).type
+    module = getattr(sys.modules[__package__], kind, None)
+    if module is None:
+        raise RuntimeError(f"Invalid device module name: '{kind}' does not have a corresponding module registered")
+    return module
+
+
+# ---- numbers that may be symbols in torch
+
+
+def sym_float(a):
+    """float(a); what is a float already stays."""
+    return a if isinstance(a, float) else builtins.float(a)
+
+
+def sym_int(a):
+    """a rounded towards 0."""
+    return a if isinstance(a, int) else math.floor(a) if a >= 0 else math.ceil(a)
+
+
+def sym_max(a, b):
+    """max(a, b), a float where either is one."""
+    return builtins.float(max(a, b)) if isinstance(a, float) or isinstance(b, float) else max(a, b)
+
+
+def sym_min(a, b):
+    """min(a, b), a float where either is one."""
+    return builtins.float(min(a, b)) if isinstance(a, float) or isinstance(b, float) else min(a, b)
+
+
+def sym_not(a):
+    return not a
+
+
+def sym_ite(b, t, f):
+    return t if b else f
+
+
+def sym_sum(args):
+    return sum(args)
+
+
+def sym_sqrt(a):
+    return math.sqrt(a)
 
 
 def typename(obj: object, /) -> str:

@@ -55,7 +55,24 @@ def resize_as(tensor: _C.Tensor, other: _C.Tensor) -> _C.Tensor:
     return tensor.reshape(other.shape)
 
 
-def dim_order(tensor: _C.Tensor) -> tuple[int, ...]:
-    """The dims from the outermost in memory to the innermost."""
+def dim_order(tensor: _C.Tensor, ambiguity_check: bool | list) -> tuple[int, ...]:
+    """The dims from the outermost in memory to the innermost; RuntimeError where ambiguity_check finds several."""
+    from ._types import memory_format
+
+    formats = ambiguity_check if isinstance(ambiguity_check, list) else []
+    if not isinstance(ambiguity_check, (bool, list)) or not all(isinstance(f, memory_format) for f in formats):
+        raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
     strides = tensor.stride()
+    ambiguous = False
+    if ambiguity_check is True:
+        # An order is unique where no two dims have the same stride and none of size 1 could be anywhere.
+        ambiguous = tensor.numel() > 0 and (
+            len(set(strides)) < len(strides) or (tensor.dim() > 1 and 1 in tensor.shape)
+        )
+    elif formats:
+        ambiguous = sum(tensor.is_contiguous(memory_format=f) for f in formats) != 1
+    if ambiguous:
+        raise RuntimeError(
+            "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
+        )
     return tuple(sorted(range(tensor.dim()), key=lambda d: -strides[d]))

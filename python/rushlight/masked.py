@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import sys
 
 from . import _C, iinfo, linalg
 from ._missing import missing
@@ -270,5 +271,7 @@ def logsumexp(input, dim=None, *, keepdim: bool = False, dtype=None, mask=None):
     x = _cast(input, dtype)
     return _C.logsumexp(_fill(x, mask, _lowest(x.dtype)), _dims(dim, input.ndim), bool(keepdim)).to(x.dtype)
 
+
+_ops = sys.modules[__name__]  # torch's documentation calls them there
 
 __getattr__ = missing(__name__)

@@ -384,6 +384,10 @@ def _load_legacy(file, restore: Callable, weights_only: bool, pickle_module, opt
     return result
 
 
+def _environment(name: str) -> bool:
+    return os.getenv(name, "0") in ("1", "y", "yes", "true")
+
+
 def load(
     f,
     map_location=None,
@@ -399,9 +403,22 @@ def load(
     raises pickle.UnpicklingError for anything else; with False the file may run any code. map_location: a device for
     all storages, a dict of locations, or a function (storage, location) -> storage or None. mmap=True maps the file (a
     path) into memory, private to the process, instead of reading it.
+
+    TORCH_FORCE_WEIGHTS_ONLY_LOAD=1 in the environment overrides weights_only, TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 makes
+    False the default.
     """
+    forced, lifted = (
+        _environment(name) for name in ("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+    )
+    if forced and lifted:
+        raise RuntimeError(
+            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` should be set, but both "
+            "were set."
+        )
+    if forced:
+        weights_only = True
     if weights_only is None:
-        weights_only = pickle_module is None
+        weights_only = pickle_module is None and not lifted
     elif weights_only and pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     restore = _restorer(map_location)

@@ -152,4 +152,30 @@ Tensor pdist(const Tensor& self, double p) {
   return take(reshape(all, whole), add(mul(select(pairs, 0, 0), n), select(pairs, 0, 1)));
 }
 
+Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) {
+  const Tensor difference = sub(x1, x2);
+  const int64_t last[1] = {difference.dim() ? difference.dim() - 1 : 0};
+  return norm(add(difference, eps), p, IntSpan(last), keepdim);
+}
+
+Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim, double eps) {
+  const DType dtype = promote_types(x1.dtype(), x2.dtype());
+  if (!is_floating_point(dtype))
+    fail("expected common dtype to be floating point, yet common dtype is ", scalar_type_name(dtype));
+  const DimVector shape = layout::broadcast_shapes(x1.sizes(), x2.sizes());
+  const int64_t over[1] = {wrap_dim(dim, static_cast<int64_t>(shape.size()))};
+  auto unit = [&](const Tensor& x) {
+    const Tensor t = expand(x.dtype() == dtype ? x : to(x, dtype), shape);
+    const Tensor length = norm(t, 2, IntSpan(over), true);
+    // Where eps takes the place of the length, the gradient still goes through the length, as torch's does.
+    Tensor clamped;
+    {
+      NoGradGuard no_grad;
+      clamped = clamp_min(length, eps);
+    }
+    return div(t, add(sub(length, detach(length)), clamped));
+  };
+  return sum(mul(unit(x1), unit(x2)), IntSpan(over));
+}
+
 }  // namespace rushlight

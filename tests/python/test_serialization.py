@@ -311,6 +311,30 @@ def test_arguments_are_checked(tmp_path):
         torch.save(1, io.BytesIO(), _use_new_zipfile_serialization=False)
 
 
+def test_the_environment_decides(monkeypatch):
+    value = Point(3)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    assert again(value) == value
+    with pytest.raises(pickle.UnpicklingError):
+        again(value, weights_only=True)
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
+    with pytest.raises(RuntimeError, match="Only one of"):
+        again(value)
+    monkeypatch.delenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+    with pytest.raises(pickle.UnpicklingError):
+        again(value, weights_only=False)
+
+
+def test_numpy_values_can_be_allowed():
+    value = {"x": np.float64(2.5), "y": np.arange(3)}
+    with pytest.raises(pickle.UnpicklingError, match="numpy"):
+        again(value)
+    names = [np._core.multiarray.scalar, np._core.multiarray._reconstruct, np.dtype, np.ndarray]
+    with torch.serialization.safe_globals([*names, np.dtypes.Float64DType, np.dtypes.Int64DType]):
+        after = again(value)
+    assert after["x"] == 2.5 and after["y"].tolist() == [0, 1, 2]
+
+
 def test_map_location():
     file = saved({"x": torch.ones(2)})
 

@@ -45,6 +45,9 @@ _LAZY = {
     "set_detect_anomaly": "anomaly_mode",
     "gradcheck": "gradcheck",
     "gradgradcheck": "gradcheck",
+    "enforce_grad_layout_policy": "grad_mode",
+    "is_multithreading_enabled": "grad_mode",
+    "set_multithreading_enabled": "grad_mode",
 }
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
     "grid_sample",
@@ -24,6 +25,7 @@ __all__ = [
     "log_softmax",
     "mse_loss",
     "nll_loss",
+    "pairwise_distance",
     "pdist",
     "relu",
     "relu_",
@@ -32,6 +34,8 @@ __all__ = [
     "tanh",
 ]
 
+cosine_similarity = rl.cosine_similarity
+pairwise_distance = rl.pairwise_distance
 pdist = rl.pdist
 
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}

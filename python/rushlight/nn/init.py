@@ -15,11 +15,13 @@ from .._missing import missing
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -189,5 +191,58 @@ def kaiming_normal_(tensor, a: float = 0, mode: str = "fan_in", nonlinearity: st
         return tensor
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
+
+def dirac_(tensor, groups: int = 1):
+    """Weights (out, in, *kernel) of a convolution with 1 to 3 dims that passes its first channels on, per group."""
+    if not 3 <= tensor.dim() <= 5:
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    if tensor.shape[0] % groups:
+        raise ValueError("dim 0 must be divisible by groups")
+    out = tensor.shape[0] // groups
+    centre = [size // 2 for size in tensor.shape[2:]]
+    with rl.no_grad():
+        tensor.zero_()
+        for group in range(groups):
+            for channel in range(min(out, tensor.shape[1])):
+                tensor[(group * out + channel, channel, *centre)] = 1
+    return tensor
+
+
+def sparse_(tensor, sparsity: float, std: float = 0.01, generator=None):
+    """N(0, std^2) in a matrix, and zeros in ceil(sparsity * rows) random places of each column (Martens 2010)."""
+    if tensor.dim() != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    rows, columns = tensor.shape
+    zeros = math.ceil(sparsity * rows)
+    with rl.no_grad():
+        tensor.normal_(0, std, generator=generator)
+        for column in range(columns):
+            tensor[rl.randperm(rows)[:zeros], column] = 0
+    return tensor
+
+
+def _deprecated(function):
+    """The function under its name of old, without the underscore."""
+    old, new = function.__name__[:-1], function.__name__
+
+    def call(*args, **kwargs):
+        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
+        return function(*args, **kwargs)
+
+    call.__name__ = old
+    call.__doc__ = f"Deprecated: {new}."
+    return call
+
+
+constant = _deprecated(constant_)
+dirac = _deprecated(dirac_)
+eye = _deprecated(eye_)
+kaiming_normal = _deprecated(kaiming_normal_)
+kaiming_uniform = _deprecated(kaiming_uniform_)
+normal = _deprecated(normal_)
+sparse = _deprecated(sparse_)
+uniform = _deprecated(uniform_)
+xavier_normal = _deprecated(xavier_normal_)
+xavier_uniform = _deprecated(xavier_uniform_)
 
 __getattr__ = missing(__name__)

@@ -5,4 +5,12 @@ from . import hooks, naming
 
 __all__ = ["hooks", "naming"]
 
-__getattr__ = missing(__name__)
+_missing = missing(__name__)
+
+
+def __getattr__(name: str) -> object:
+    if name == "dlpack":
+        import importlib
+
+        return importlib.import_module(f"{__name__}.dlpack")
+    return _missing(name)
