@@ -12,6 +12,7 @@
 #include "rushlight/ops.h"
 #include "rushlight/random.h"
 #include "rushlight/reduce.h"
+#include "rushlight/segment.h"
 #include "rushlight/shape.h"
 #include "rushlight/sort.h"
 #include "rushlight/special.h"

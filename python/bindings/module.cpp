@@ -76,6 +76,7 @@ NB_MODULE(_C, m) {
     register_sort();
     register_normalization();
     register_grid_sampler();
+    register_segment();
     register_methods();
     register_legacy();
     register_windows();

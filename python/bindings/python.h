@@ -261,6 +261,7 @@ void register_scan();
 void register_statistics();
 void register_normalization();
 void register_grid_sampler();
+void register_segment();
 
 PyObject* wrap_node(const Ref<Node>& node);
 
