@@ -7,7 +7,7 @@ import warnings
 
 from . import _C
 
-_state = {"precision": "highest", "deterministic": 0, "warn_always": False}
+_state = {"precision": "highest", "deterministic": 0, "warn_always": False, "fill": True}
 _MODES = {"default": 0, "warn": 1, "error": 2}
 
 
@@ -24,9 +24,23 @@ def set_float32_matmul_precision(precision: str) -> None:
     _state["precision"] = precision
 
 
-def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Accepted: every algorithm of rushlight is deterministic."""
-    _state["deterministic"] = (1 if warn_only else 2) if mode else 0
+def _set_deterministic(level: builtins.int, fill: bool) -> None:
+    _state.update(deterministic=level, fill=fill)
+    _C._set_fill_uninitialized(level > 0 and fill)
+
+
+def use_deterministic_algorithms(mode: builtins.bool, *, warn_only: builtins.bool = False) -> None:
+    """Every algorithm of rushlight is deterministic, but with True uninitialised memory is filled.
+
+    torch.empty() and the like then give NaN or the largest integer, unless
+    torch.utils.deterministic.fill_uninitialized_memory is False.
+    """
+    for name, value in (("'mode' (position 1)", mode), ("'warn_only'", warn_only)):
+        if not isinstance(value, builtins.bool):
+            raise TypeError(
+                f"_set_deterministic_algorithms(): argument {name} must be bool, not {type(value).__name__}"
+            )
+    _set_deterministic((1 if warn_only else 2) if mode else 0, _state["fill"])
 
 
 def are_deterministic_algorithms_enabled() -> bool:
@@ -43,7 +57,7 @@ def set_deterministic_debug_mode(debug_mode: builtins.int | str) -> None:
     if mode not in (0, 1, 2):
         expected = "`default`, `warn`, `error`" if isinstance(debug_mode, str) else "0, 1, 2"
         raise RuntimeError(f"invalid value of debug_mode, expected one of {expected}, but got {debug_mode}")
-    _state["deterministic"] = mode
+    _set_deterministic(mode, _state["fill"])
 
 
 def get_deterministic_debug_mode() -> builtins.int:
