@@ -34,21 +34,13 @@ void register_legacy() {
       },
       kMethod);
   def(
-      "new(Tensor self, object? a=None, object? b=None, object? c=None, object? d=None, object? e=None, object? "
-      "f=None)",
+      "dim_order(Tensor self, *, object? ambiguity_check=None) -> tuple[int, ...]",
       [](Args& a) {
-        Py_ssize_t count = 0;
-        while (count < 6 && a.object(static_cast<int>(count) + 1)) ++count;
-        Owned args(PyTuple_New(count));
-        for (Py_ssize_t i = 0; i < count; ++i)
-          PyTuple_SET_ITEM(args.get(), i, Py_NewRef(a.object(static_cast<int>(i) + 1)));
-        return call_python(kModule, "new", a.object(0), args.get());
+        return call_python(kModule, "dim_order", a.object(0), a.has(1) ? a.object(1) : Py_False);
       },
-      kMethod, "A tensor of the same dtype: new() empty, new(2, 3) of a shape, new([1, 2]) of data.");
-  def(
-      "dim_order(Tensor self) -> tuple[int, ...]",
-      [](Args& a) { return call_python(kModule, "dim_order", a.object(0)); }, kMethod,
-      "The dims from the outermost in memory to the innermost.");
+      kMethod,
+      "The dims from the outermost in memory to the innermost.\n\nambiguity_check: True raises RuntimeError where more "
+      "than one order fits; a list of memory formats: where not exactly one of them fits.");
   def(
       "to_dense(Tensor self, dtype? dtype=None)",
       [](Args& a) {

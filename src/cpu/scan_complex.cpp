@@ -14,7 +14,9 @@ using C = std::complex<double>;
 C log_add(C a, C b) {
   if (std::isnan(a.real()) || std::isnan(a.imag()) || std::isnan(b.real()) || std::isnan(b.imag())) return {NAN, NAN};
   if (a.real() < b.real()) std::swap(a, b);
-  if (!std::isfinite(a.real()) && a.real() == b.real()) return a.real() < 0 ? b : std::log(std::exp(a) + std::exp(b));
+  // Zero has no angle.
+  if (!std::isfinite(a.real()) && a.real() == b.real())
+    return a.real() < 0 ? C(-INFINITY, 0) : std::log(std::exp(a) + std::exp(b));
   if (b.real() == -INFINITY) return a;
   const C q = std::exp(b - a);
   // log1p: |1 + q|^2 = 1 + (2 re + |q|^2)
@@ -24,9 +26,8 @@ C log_add(C a, C b) {
 
 template <class T>
 void column(const T* x, T* out, int64_t n, int64_t stride) {
-  C sum(x[0]);
-  out[0] = x[0];
-  for (int64_t i = 1; i < n; ++i) {
+  C sum(-INFINITY, 0);
+  for (int64_t i = 0; i < n; ++i) {
     sum = log_add(sum, C(x[i * stride]));
     out[i * stride] = T(sum);
   }
