@@ -66,6 +66,8 @@ void register_legacy() {
       kFunction);
   def("is_same_size(Tensor input, Tensor other) -> bool",
       [](Args& a) { return wrap_bool(equal(a.tensor(0).sizes(), a.tensor(1).sizes())); });
+  def(
+      "_fix_weakref(Tensor self) -> None", [](Args&) { return none(); }, kMethod);
   def("is_distributed(Tensor input) -> bool", [](Args&) { return wrap_bool(false); });
   for (const char* name :
        {"is_coalesced", "coalesce", "indices", "values", "crow_indices", "col_indices", "ccol_indices", "row_indices"})

@@ -318,7 +318,8 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
           if (!set[q] && s.params[q].required) {
             missing += (absent++ ? ", " : "") + ("\"" + s.params[q].name + "\"");
           }
-        why->text = "missing " + std::to_string(absent) + " required positional argument" + (absent > 1 ? "s" : "") +
+        // One is "arguments" and several are "argument" in torch's text, too.
+        why->text = "missing " + std::to_string(absent) + " required positional argument" + (absent > 1 ? "" : "s") +
                     ": " + missing;
       }
       return false;

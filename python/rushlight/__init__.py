@@ -55,6 +55,8 @@ _LAZY_MODULES = (
     "torch_version",
     "return_types",
     "_utils",
+    "cpu",
+    "__config__",
 )
 _LAZY = {
     **dict.fromkeys(("set_printoptions", "get_printoptions"), "_tensor_str"),

@@ -80,6 +80,11 @@ def set_default_tensor_type(t: type | str) -> None:
     if isinstance(t, str):
         t = globals().get(t.removeprefix("torch."))
     dtype = getattr(t, "dtype", None)
+    if getattr(t, "__module__", "") == "rushlight.cuda":
+        raise TypeError(
+            f"type torch.cuda.{t.__name__} not available. Torch not compiled with CUDA enabled: rushlight has no CUDA "
+            "backend loaded"
+        )
     if not isinstance(dtype, _C.dtype):
         raise TypeError("invalid type object")
     _C.set_default_dtype(dtype)

@@ -58,6 +58,11 @@ def test_settings(filling):
     torch.set_deterministic_debug_mode("default")
     torch.full((1000,), 3.0)
     assert not torch.empty(1000).isnan().all() and not torch.are_deterministic_algorithms_enabled()
+    for mode in (True, False):
+        torch.use_deterministic_algorithms(mode, warn_only=True)
+        assert torch.are_deterministic_algorithms_enabled() is mode
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert torch.get_deterministic_debug_mode() == mode
     for kwargs in ({"mode": 1}, {"mode": True, "warn_only": 1}):
         with pytest.raises(TypeError, match="must be bool, not int"):
             torch.use_deterministic_algorithms(**kwargs)

@@ -161,6 +161,21 @@ def test_overlap_is_told_before_dtypes():
     assert m[0].tolist() == [1, 1, 2]
 
 
+def test_reports():
+    assert torch.__config__.show().startswith("rushlight") and "CPU capability" in torch.__config__.show()
+    assert f"get_num_threads() : {torch.get_num_threads()}" in torch.__config__.parallel_info()
+    assert torch.cpu.is_available() and torch.cpu.device_count() == 1 and torch.cpu.current_device() == "cpu"
+    torch.cpu.synchronize()
+    with torch.cpu.stream(torch.cpu.current_stream()) as stream:
+        assert isinstance(stream, torch.cpu.Stream)
+    if not torch.cuda.is_available():
+        assert torch.cuda.is_bf16_supported() is False
+        for call in (torch.cuda.FloatTensor, lambda: torch.set_default_tensor_type(torch.cuda.FloatTensor)):
+            with pytest.raises(TypeError, match="Torch not compiled with CUDA enabled"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                call()
+
+
 def test_checks():
     for check, error in [
         (torch._check, RuntimeError),

@@ -18,7 +18,7 @@ class _Module(types.ModuleType):
     def fill_uninitialized_memory(self, mode: bool) -> None:
         if not isinstance(mode, bool):
             raise TypeError(f"fill_uninitialized_memory must be bool, not {type(mode).__name__}")
-        _settings._set_deterministic(_settings._state["deterministic"], mode)
+        _settings._set_deterministic(fill=mode)
 
 
 sys.modules[__name__].__class__ = _Module
