@@ -34,5 +34,7 @@ Tensor kaiser_window(int64_t n, bool periodic = true, double beta = 12, OptDType
 // The first `size` elements of a file, mapped into memory. shared: writes reach the file, which is made or made longer
 // where needed; otherwise they stay private and the file must be long enough.
 Tensor from_file(const std::string& path, bool shared, int64_t size, OptDType dtype = {});
+// The file that this memory is shared with; empty for all other memory.
+std::string mapped_filename(const Storage& storage);
 
 }  // namespace rushlight

@@ -15,6 +15,7 @@
 #include "rushlight/random.h"
 #include "rushlight/reduce.h"
 #include "rushlight/saved_hooks.h"
+#include "rushlight/segment.h"
 #include "rushlight/shape.h"
 #include "rushlight/sort.h"
 #include "rushlight/special.h"

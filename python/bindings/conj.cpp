@@ -23,7 +23,7 @@ bool is_conj_aware(const char* name) {
       "cfloat", "chalf", "char", "clone", "contiguous", "copy_", "cpu", "cuda", "double", "float", "half", "int",
       "long", "positive", "resolve_conj", "resolve_neg", "short", "to", "to_device", "type", "type_as",
       // refusals
-      "__array__", "__dlpack__", "from_dlpack", "frombuffer", "numpy",
+      "__array__", "__dlpack__", "_to_dlpack", "to_dlpack", "from_dlpack", "frombuffer", "numpy",
       // questions
       "__dlpack_device__", "_is_view", "_typed_storage", "const_data_ptr", "data_ptr", "dim", "dim_order",
       "element_size", "get_device", "is_complex", "is_conj", "is_contiguous", "is_floating_point", "is_inference",

@@ -5,6 +5,7 @@
 
 #include "bindings/conj.h"
 #include "bindings/creation.h"
+#include "bindings/storage.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {
@@ -156,7 +157,11 @@ DimVector shape_of(PyObject* data) {
     sizes.push_back(n);
     if (sizes.size() > kMaxDims) fail<ValueError>("too many dimensions '", Py_TYPE(o)->tp_name, "'");
     if (n == 0) break;
-    PyObject* next = check_object(PySequence_GetItem(o, 0));
+    PyObject* next = PySequence_GetItem(o, 0);
+    if (!next) {
+      PyErr_Clear();
+      fail<ValueError>("could not determine the shape of object type '", Py_TYPE(o)->tp_name, "'");
+    }
     Py_XDECREF(held);
     held = next;
     o = next;
@@ -398,22 +403,25 @@ PyObject* new_tensor(Args& a) {
 }
 
 // Tensor.new: sizes (numbers or a torch.Size) for uninitialised memory, else data; a tensor gives an alias.
+template <bool Sizes = false>
 PyObject* legacy_new(Args& a) {
   const Tensor& self = a.tensor(0);
   if (a.has(2) && a.device(2).type != self.device().type)
     fail("legacy constructor expects device type: ", self.device().str(), " but device type: ", a.device(2).str(),
          " was passed");
   PyObject* data = a.object(1);
-  if (a.variadic || (data && std::strcmp(Py_TYPE(data)->tp_name, "rushlight.Size") == 0))
+  if (Sizes || (data && is_int(data)) || (data && std::strcmp(Py_TYPE(data)->tp_name, "rushlight.Size") == 0))
     return wrap(empty(a.ints(1), self.dtype(), self.device()));
   if (!data) return wrap(empty(DimVector{0}, self.dtype(), self.device()));
   if (is_tensor(data)) {
+    if (a.has(2)) fail("Legacy tensor new of the form tensor.new(tensor, device=device) is not supported");
     if (unwrap(data).dtype() != self.dtype())
       fail<TypeError>("expected ", tensor_type_name(self.dtype()), " (got ", tensor_type_name(unwrap(data).dtype()),
                       ")");
     return wrap(alias(unwrap(data)));
   }
   if (is_text(data)) fail_text(data);
+  if (const Tensor t = tensor_of_storage(data, self.dtype()); t.defined()) return wrap(t);
   if (!is_sequence(data)) fail<TypeError>("new(): data must be a sequence (got ", type_name(data), ")");
   return wrap(tensor_from_data(data, self.dtype(), true));
 }
@@ -443,6 +451,8 @@ PyObject* as_array(Args& a) {
   Tensor t;
   if (is_tensor(data)) {
     t = unwrap(data);
+  } else if (PyCapsule_CheckExact(data)) {
+    t = from_dlpack(data);
   } else if (exports_buffer_only(data)) {
     // Bytes are the memory of a flat tensor, not a sequence of integers.
     Owned made(PyDict_New());
@@ -495,6 +505,7 @@ Tensor tensor_from_data(PyObject* data, OptDType dtype, bool copy) {
   }
   const bool number = PyFloat_Check(data) || PyLong_Check(data) || PyComplex_Check(data) || is_numpy_scalar(data);
   if (!number) {
+    if (result = tensor_of_storage(data, dtype); result.defined()) return result;
     if (from_exporter(data, dtype, copy, result)) return result;
     if (PyDict_Check(data)) fail("Could not infer dtype of ", Py_TYPE(data)->tp_name);
     if (!is_sequence(data) && PyObject_CheckBuffer(data)) return from_buffer_object(data, dtype, copy);
@@ -505,9 +516,9 @@ Tensor tensor_from_data(PyObject* data, OptDType dtype, bool copy) {
 void register_construct() {
   def("new_tensor(Tensor self, object data, *, " RL_OPTIONS ")", new_tensor, kMethod,
       "A copy of data with the dtype of self.");
-  def("new(Tensor self, int[*] size, *, device? device=None)", legacy_new, kMethod,
+  def("new(Tensor self, object? data=None, *, device? device=None)", legacy_new<>, kMethod,
       "Deprecated: an uninitialised tensor of the dtype of self, or one of data.");
-  def("new(Tensor self, object? data=None, *, device? device=None)", legacy_new, kMethod);
+  def("new(Tensor self, int[*] size, *, device? device=None)", legacy_new<true>, kMethod);
   def("tensor(object data, *, dtype? dtype=None, device? device=None, bool? requires_grad=False, bool? "
       "pin_memory=False)",
       make_tensor, kFunction,

@@ -1,6 +1,8 @@
 #include "bindings/creation.h"
 
+#include <complex>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "layout/layout.h"
@@ -12,6 +14,7 @@ namespace rushlight::python {
 
 namespace {
 
+bool g_fill_uninitialized = false;
 Device g_default_device;
 std::vector<Device> g_device_contexts;  // what was the default outside each `with device:`
 
@@ -43,6 +46,32 @@ void fail_pinning() {
 }
 
 Device default_device() { return g_default_device; }
+
+bool fills_uninitialized() { return g_fill_uninitialized; }
+
+void fill_uninitialized_from(const Tensor& t, size_t first_byte) {
+  const size_t size = static_cast<size_t>(t.item_size()), bytes = t.storage()->nbytes();
+  if (first_byte >= bytes || !t.device().is_cpu()) return;
+  const DType d = t.dtype();
+  if (d == DType::Bool) {
+    std::memset(t.storage()->data() + first_byte, 1, bytes - first_byte);
+  } else if (is_integral(d, false) && !is_signed(d)) {
+    std::memset(t.storage()->data() + first_byte, 0xff, bytes - first_byte);
+  } else {
+    const int64_t first = static_cast<int64_t>((first_byte + size - 1) / size), one = 1;
+    const int64_t n = static_cast<int64_t>(bytes / size) - first;
+    if (n <= 0) return;
+    const Tensor all = Tensor::adopt(TensorImpl::create(t.storage(), d, IntSpan(&n, 1), IntSpan(&one, 1), first));
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    NoGradGuard no_grad;
+    if (is_complex(d))
+      fill_(all, Scalar(std::complex<double>(nan, nan)));
+    else if (is_floating_point(d))
+      fill_(all, nan);
+    else
+      fill_(all, static_cast<int64_t>((uint64_t{1} << (8 * size - 1)) - 1));
+  }
+}
 
 Options read_options(const Args& a, int at) { return read(a, at, {}, g_default_device); }
 Options read_options(const Args& a, int at, const Tensor& like) { return read(a, at, like.dtype(), like.device()); }
@@ -85,6 +114,7 @@ template <Fill How>
 Tensor filled(const Tensor& t) {
   if constexpr (How == Fill::Zeros) zero_(t);
   if constexpr (How == Fill::Ones) fill_(t, 1);
+  if constexpr (How == Fill::Empty) uninitialized(t);
   return t;
 }
 
@@ -101,7 +131,7 @@ PyObject* sized(Args& a) {
     return return_out(a, 2, o);
   }
   const Options o = read_options(a, 2);
-  if (formatted) return o.finish(empty(sizes, o.dtype, o.device, memory_format(a, 7)));
+  if (formatted) return o.finish(filled<How>(empty(sizes, o.dtype, o.device, memory_format(a, 7))));
   return o.finish(filled<How>(empty(sizes, o.dtype, o.device)));
 }
 
@@ -126,6 +156,13 @@ PyObject* new_sized(Args& a) {
 }
 
 void register_constants() {
+  def(
+      "_set_fill_uninitialized(bool mode) -> None",
+      [](Args& a) {
+        g_fill_uninitialized = a.flag(0);
+        return none();
+      },
+      kFunction);
   def("empty(int[*] size, *, Tensor? out=None, " RL_LIKE_OPTIONS ")", sized<Fill::Empty>, kFunction,
       "An uninitialised tensor.\n\nsize: ints, separate or as one tuple.\ndtype: default get_default_dtype().\nRaises "
       "RuntimeError for negative and overflowing sizes.");
@@ -159,21 +196,21 @@ void register_constants() {
       "new_empty_strided(Tensor self, int[] size, int[] stride, *, " RL_OPTIONS ")",
       [](Args& a) {
         const Options o = read_options(a, 3, a.tensor(0));
-        return o.finish(empty_strided(a.ints(1), a.ints(2), o.dtype, o.device));
+        return o.finish(uninitialized(empty_strided(a.ints(1), a.ints(2), o.dtype, o.device)));
       },
       kMethod);
   def(
       "empty_strided(int[] size, int[] stride, *, " RL_OPTIONS ")",
       [](Args& a) {
         const Options o = read_options(a, 2);
-        return o.finish(empty_strided(a.ints(0), a.ints(1), o.dtype, o.device));
+        return o.finish(uninitialized(empty_strided(a.ints(0), a.ints(1), o.dtype, o.device)));
       },
       kFunction, "An uninitialised tensor with these strides, in elements.");
   def(
       "empty_permuted(int[] size, int[] physical_layout, *, " RL_OPTIONS ")",
       [](Args& a) {
         const Options o = read_options(a, 2);
-        return o.finish(empty_permuted(a.ints(0), a.ints(1), o.dtype, o.device));
+        return o.finish(uninitialized(empty_permuted(a.ints(0), a.ints(1), o.dtype, o.device)));
       },
       kFunction, "An uninitialised dense tensor; physical_layout: its dims from the outermost to the innermost.");
   def(

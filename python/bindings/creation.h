@@ -24,6 +24,16 @@ struct Options {
   }
 };
 
+// torch.utils.deterministic: whether uninitialised memory is filled with NaN, or the largest integer.
+bool fills_uninitialized();
+void fill_uninitialized_from(const Tensor& t, size_t first_byte);
+// Fills what no operation has written yet, where that is asked for.
+inline const Tensor& uninitialized(const Tensor& t) {
+  if (fills_uninitialized()) [[unlikely]]
+    fill_uninitialized_from(t, 0);
+  return t;
+}
+
 // Where constructors put tensors when no device is given.
 Device default_device();
 // Reads RL_OPTIONS, whose dtype is parameter `at`, and checks them.

@@ -127,14 +127,27 @@ PyObject* make_capsule(const Tensor& t, bool copied) {
   throw PythonError{};
 }
 
-// self, stream, max_version, dl_device, copy
-PyObject* export_tensor(Args& a) {
-  Tensor t = a.tensor(0);
-  if (a.has(1) && !(PyLong_Check(a.object(1)) && to_int(a.object(1)) == -1))
-    fail<AssertionError>("stream should be None on cpu.");
+void check_exportable(const Tensor& t) {
   if (t.requires_grad()) fail_buffer("Can't export tensors that require gradient, use tensor.detach()");
   if (t.is_conj()) fail_buffer("Can't export tensors with the conjugate bit set");
   if (!t.device().is_cpu()) fail_buffer("only tensors on the CPU can be exported");
+}
+
+PyObject* export_capsule(const Tensor& t) {
+  check_exportable(t);
+  if (t.storage()->read_only())
+    fail_buffer("a read-only tensor can only be exported to consumers that ask for DLPack 1.0 (max_version)");
+  return make_capsule<DLManaged>(t, false);
+}
+
+// self, stream, max_version, dl_device, copy
+PyObject* export_tensor(Args& a) {
+  Tensor t = a.tensor(0);
+  if (a.has(1)) {
+    if (!is_int(a.object(1))) fail<TypeError>("stream must be ``int`` or ``none``");
+    if (to_int(a.object(1)) != -1) fail<AssertionError>("stream should be None on cpu.");
+  }
+  check_exportable(t);
   if (a.has(3)) {
     Owned device(PySequence_Fast(a.object(3), "dl_device must be a pair of integers"));
     if (PySequence_Fast_GET_SIZE(device.get()) != 2) fail<ValueError>("dl_device must be a pair of integers");
@@ -149,9 +162,7 @@ PyObject* export_tensor(Args& a) {
   const bool copy = a.flag(4);
   if (copy) t = clone(t);
   if (versioned) return make_capsule<DLManagedVersioned>(t, copy);
-  if (t.storage()->read_only())
-    fail_buffer("a read-only tensor can only be exported to consumers that ask for DLPack 1.0 (max_version)");
-  return make_capsule<DLManaged>(t, copy);
+  return copy ? make_capsule<DLManaged>(t, true) : export_capsule(t);
 }
 
 // ---- import
@@ -237,11 +248,17 @@ void register_dlpack() {
   def(
       "__dlpack_device__(Tensor self) -> object", [](Args&) { return check_object(Py_BuildValue("(ii)", kCpu, 0)); },
       kMethod);
+  for (const char* name : {"to_dlpack", "_to_dlpack"})
+    def((new std::string(std::string(name) + "(Tensor data) -> object"))->c_str(),
+        [](Args& a) { return export_capsule(a.tensor(0)); }, kFunction,
+        "A DLPack capsule of the memory, without version.");
   def(
       "from_dlpack(object ext_tensor, *, device? device=None, bool? copy=None)",
       [](Args& a) {
         if (a.has(1)) require_backend(a.device(1));
         const std::optional<bool> copy = a.has(2) ? std::optional<bool>(a.flag(2)) : std::nullopt;
+        if (PyCapsule_CheckExact(a.object(0)) && (a.has(1) || a.has(2)))
+          fail<AssertionError>("device and copy kwargs not supported when ext_tensor is already a DLPack capsule.");
         Tensor t = from_dlpack(a.object(0), copy);
         // Producers older than the copy argument ignore it, and a read-only copy is of no use.
         if (copy.value_or(false)) t = clone(t);

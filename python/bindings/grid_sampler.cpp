@@ -8,7 +8,8 @@ namespace {
 
 Tensor sample(const Args& a, int64_t dims) {
   const Tensor &input = a.tensor(0), &grid = a.tensor(1);
-  if (dims && input.dim() != dims)
+  const bool same_batch = input.dim() && grid.dim() && input.sizes()[0] == grid.sizes()[0];
+  if (dims && input.dim() != dims && same_batch)
     fail("grid_sampler(): expected ", dims,
          "D input and grid with same number of dimensions, but got input with sizes ", input.sizes(),
          " and grid with sizes ", grid.sizes());
@@ -26,6 +27,10 @@ void register_grid_sampler() {
       [](const Args& a) { return sample(a, 0); }, kFunction, doc);
   def_op(
       "grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners)",
+      [](const Args& a) { return sample(a, 4); }, kFunction, doc);
+  def_op(
+      "_grid_sampler_2d_cpu_fallback(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool "
+      "align_corners)",
       [](const Args& a) { return sample(a, 4); }, kFunction, doc);
   def_op(
       "grid_sampler_3d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners)",

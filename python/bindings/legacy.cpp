@@ -37,8 +37,8 @@ void register_legacy() {
       "dim_order(Tensor self, *, object? ambiguity_check=None) -> tuple[int, ...]",
       [](Args& a) { return call_python(kModule, "dim_order", a.object(0), a.has(1) ? a.object(1) : Py_False); },
       kMethod,
-      "The dims from the outermost in memory to the innermost.\n\nambiguity_check: True raises RuntimeError where the "
-      "strides allow several orders; a list of memory formats, where they fit none or several of these.");
+      "The dims from the outermost in memory to the innermost.\n\nambiguity_check: True raises RuntimeError where more "
+      "than one order fits; a list of memory formats: where not exactly one of them fits.");
   def(
       "to_dense(Tensor self, dtype? dtype=None)",
       [](Args& a) {
@@ -62,6 +62,7 @@ void register_legacy() {
         return PyUnicode_FromString(level >= 4 ? "AVX512" : level == 3 ? "AVX2" : "DEFAULT");
       },
       kFunction);
+  def("_fix_weakref(Tensor self) -> None", [](Args&) { return none(); }, kMethod);
   def("is_distributed(Tensor input) -> bool", [](Args&) { return wrap_bool(false); });
   for (const char* name :
        {"is_coalesced", "coalesce", "indices", "values", "crow_indices", "col_indices", "ccol_indices", "row_indices"})

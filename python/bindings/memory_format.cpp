@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "bindings/creation.h"
+
 namespace rushlight::python {
 
 namespace {
@@ -47,10 +49,12 @@ void register_memory_format() {
   def(
       "resize_(Tensor self, int[*] size, *, object? memory_format=None)",
       [](Args& a) {
+        const size_t before = a.tensor(0).storage()->nbytes();
         if (a.has(2))
           resize_(a.tensor(0), a.ints(1), memory_format(a, 2));
         else
           resize_(a.tensor(0), a.ints(1));
+        if (fills_uninitialized()) fill_uninitialized_from(a.tensor(0), before);
         a.tensor(0).bump_version("resize_");
         return Py_NewRef(a.object(0));
       },

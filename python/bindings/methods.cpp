@@ -33,7 +33,27 @@ DType dtype_of_type_name(const std::string& name) {
   for (int i = 0; i < kNumDTypes; ++i)
     if (name == tensor_type_name(static_cast<DType>(i))) return static_cast<DType>(i);
   if (name.rfind("torch.cuda.", 0) == 0) require_backend({DeviceType::CUDA, -1});
+  if (name == "torch.Tensor") return default_dtype();
   fail<ValueError>("invalid type: '", name, "'");
+}
+
+void fill_diagonal(const Tensor& t, const Scalar& value, bool wrap) {
+  if (t.dim() < 2) fail("dimensions must larger than 1");
+  if (t.dim() > 2) {
+    for (const int64_t size : t.sizes())
+      if (size != t.sizes()[0]) fail("all dimensions of input must be of equal length");
+    int64_t step = 0;
+    for (const int64_t stride : t.strides()) step += stride;
+    fill_(as_strided(t, t.sizes().first(1), IntSpan(&step, 1), t.storage_offset()), value);
+    return;
+  }
+  fill_(diagonal(t), value);
+  // A tall matrix: the diagonal goes on after one free row, again and again.
+  const int64_t height = t.sizes()[0], block = t.sizes()[1] + 1;
+  if (!wrap || height <= block) return;
+  const int64_t whole = height / block * block;
+  fill_(diagonal(unflatten(slice(t, 0, 0, whole), 0, DimVector{height / block, block}), 0, 1, 2), value);
+  if (whole < height) fill_(diagonal(slice(t, 0, whole, height)), value);
 }
 
 }  // namespace
@@ -81,6 +101,7 @@ void register_methods() {
           Owned d(PyObject_GetAttrString(o, "dtype"));
           if (is_dtype(d.get())) return converted(a, to_dtype(d.get()));
         }
+        if (o == reinterpret_cast<PyObject*>(&TensorType)) return converted(a, default_dtype());
         if (PyType_Check(o)) fail<ValueError>("invalid type: '", reinterpret_cast<PyTypeObject*>(o)->tp_name, "'");
         return converted(a, to_dtype(o));
       },
@@ -105,25 +126,12 @@ void register_methods() {
   def(
       "fill_diagonal_(Tensor self, Scalar fill_value, bool wrap=False)",
       [](Args& a) {
-        const Tensor& t = a.tensor(0);
-        if (t.dim() < 2) fail("dimensions must larger than 1");
-        for (int64_t size : t.sizes())
-          if (t.dim() > 2 && size != t.sizes()[0]) fail("all dimensions of input must be of equal length");
-        int64_t step = 0, count = t.sizes()[0];
-        for (int64_t d = 0; d < t.dim(); ++d) {
-          step += t.strides()[d];
-          count = std::min(count, t.sizes()[d]);
-        }
-        if (t.numel() > 0) fill_(as_strided(t, DimVector{count}, DimVector{step}), a.scalar(1));
-        // A tall matrix goes on one row below the end of each diagonal.
-        const int64_t rows = t.sizes()[0], cols = t.sizes()[1];
-        if (a.flag(2) && t.dim() == 2 && cols > 0)
-          for (int64_t row = cols + 1; row < rows; row += cols + 1)
-            fill_(diagonal(slice(t, 0, row, std::min(rows, row + cols))), a.scalar(1));
+        fill_diagonal(a.tensor(0), a.scalar(1), a.flag(2));
         return Py_NewRef(a.object(0));
       },
       kMethod,
-      "Writes fill_value on the main diagonal.\n\nwrap: in a tall matrix the diagonal starts again below its end.");
+      "Sets the elements with all indices equal. wrap: the diagonal of a tall matrix goes on after one free row, again "
+      "and again.");
   def(
       "__complex__(Tensor self) -> complex",
       [](Args& a) {
@@ -163,7 +171,7 @@ void register_methods() {
       "Whether both have the same shape.");
   def("is_nonzero(Tensor input) -> bool", [](Args& a) {
     if (a.tensor(0).numel() != 1)
-      fail("Boolean value of Tensor with ", a.tensor(0).numel() ? "more than one" : "no", " value is ambiguous");
+      fail("Boolean value of Tensor with ", a.tensor(0).numel() ? "more than one value" : "no values", " is ambiguous");
     return wrap_bool(a.tensor(0).item().to_bool());
   });
   def("is_conj(Tensor input) -> bool", [](Args& a) { return wrap_bool(a.tensor(0).is_conj()); });

@@ -79,6 +79,7 @@ NB_MODULE(_C, m) {
     register_contract();
     register_saved_hooks();
     register_deprecated();
+    register_segment();
     register_methods();
     register_legacy();
     register_windows();

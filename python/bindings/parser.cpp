@@ -142,11 +142,21 @@ Signature parse_signature(const char* text, Handler handler) {
   return s;
 }
 
+// Sizes may also be integers in 0-d NumPy arrays.
+bool is_size(PyObject* o) {
+  if (is_int(o)) return true;
+  if (std::strcmp(Py_TYPE(o)->tp_name, "numpy.ndarray") != 0) return false;
+  PyObject* index = PyNumber_Index(o);
+  if (!index) PyErr_Clear();
+  Py_XDECREF(index);
+  return index != nullptr;
+}
+
 bool is_int_sequence(PyObject* o) {
   if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
   for (Py_ssize_t i = 0; i < n; ++i)
-    if (!is_int(PySequence_Fast_GET_ITEM(o, i))) return false;
+    if (!is_size(PySequence_Fast_GET_ITEM(o, i))) return false;
   return true;
 }
 
@@ -172,7 +182,7 @@ bool accepts(const Param& p, PyObject* o) {
       return PyBool_Check(o) ||
              (!PyLong_Check(o) && is_number(o) && std::strcmp(Py_TYPE(o)->tp_name, "numpy.bool") == 0);
     case Kind::Text: return PyUnicode_Check(o);
-    case Kind::Ints: return (p.single && is_int(o)) || is_int_sequence(o);
+    case Kind::Ints: return (p.single && is_size(o)) || is_int_sequence(o);
     case Kind::Tensors: return is_tensor_sequence(o);
     case Kind::DType:
       return is_dtype(o) || o == reinterpret_cast<PyObject*>(&PyFloat_Type) ||
@@ -234,10 +244,10 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
     if (param < s.positional) {
       const Param& p = s.params[param];
       PyObject* o = given[i];
-      if (p.variadic && is_int(o)) {
+      if (p.variadic && is_size(o)) {
         // All that is left are integers of one list.
         for (Py_ssize_t k = i; k < count; ++k)
-          if (!is_int(given[k])) {
+          if (!is_size(given[k])) {
             if (why)
               why->text = "argument '" + p.name + "' must be tuple of ints, but found element of type " +
                           type_name(given[k]) + " at pos " + std::to_string(k - i);
@@ -308,7 +318,8 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
           if (!set[q] && s.params[q].required) {
             missing += (absent++ ? ", " : "") + ("\"" + s.params[q].name + "\"");
           }
-        why->text = "missing " + std::to_string(absent) + " required positional argument" + (absent > 1 ? "s" : "") +
+        // One is "arguments" and several are "argument" in torch's text, too.
+        why->text = "missing " + std::to_string(absent) + " required positional argument" + (absent > 1 ? "" : "s") +
                     ": " + missing;
       }
       return false;

@@ -264,6 +264,7 @@ void register_grid_sampler();
 void register_contract();
 void register_saved_hooks();
 void register_deprecated();  // after the current forms
+void register_segment();
 
 PyObject* wrap_node(const Ref<Node>& node);
 

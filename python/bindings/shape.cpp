@@ -176,9 +176,9 @@ void register_shape() {
       "data_ptr(Tensor self) -> int",
       [](Args& a) {
         const Tensor& t = a.tensor(0);
-        return PyLong_FromVoidPtr(t.storage()->nbytes() ? t.raw_data() : nullptr);
+        return PyLong_FromVoidPtr(t.numel() ? t.raw_data() : nullptr);
       },
-      kMethod, "Address of the first element.");
+      kMethod, "Address of the first element; 0 for tensors without elements.");
   def(
       "numel(Tensor input) -> int", [](Args& a) { return PyLong_FromLongLong(a.tensor(0).numel()); }, kBoth,
       "Number of elements.");

@@ -5,8 +5,9 @@
 #include <cstring>
 #include <unordered_map>
 
-#include "bindings/python.h"
+#include "bindings/storage.h"
 #include "layout/layout.h"
+#include "rushlight/creation.h"
 
 namespace rushlight::python {
 
@@ -56,6 +57,7 @@ uint8_t byte_of(PyObject* o) {
 Ref<Storage> make_storage(PyObject* data, Device device) {
   if (!data || data == Py_None) return allocate_bytes(0, device);
   if (is_int(data)) return allocate_bytes(to_int(data), device);
+  if (is_tensor(data)) fail("torch.UntypedStorage(): Expected a sequence type, but got Tensor");
   if (!PySequence_Check(data))
     fail<TypeError>("UntypedStorage takes a size or a sequence of bytes, but got ", type_name(data));
   Owned items(PySequence_Fast(data, "UntypedStorage takes a size or a sequence"));
@@ -168,17 +170,36 @@ Tensor tensor_on(const Ref<Storage>& storage, DType dtype, int64_t offset, IntSp
   return Tensor::adopt(TensorImpl::create(storage, dtype, sizes, strides, offset));
 }
 
-// An UntypedStorage, or the one inside a TypedStorage.
-Ref<Storage> storage_argument(PyObject* o) {
+// An UntypedStorage, or the one inside a TypedStorage, and the dtype of the latter. Null: neither.
+Ref<Storage> find_storage(PyObject* o, OptDType& dtype) {
   if (is_storage(o)) return storage_of(o).storage;
+  if (is_tensor(o)) return {};
   PyObject* inner = PyObject_GetAttrString(o, "_untyped_storage");
   if (!inner) {
     PyErr_Clear();
-    fail<TypeError>("set_(): argument 'source' must be Storage or Tensor, not ", type_name(o));
+    return {};
   }
-  Owned held(inner);
-  if (!is_storage(inner)) fail<TypeError>("set_(): argument 'source' must be Storage or Tensor, not ", type_name(o));
+  const Owned held(inner);
+  if (!is_storage(inner)) return {};
+  const Owned type(PyObject_GetAttrString(o, "dtype"));
+  dtype = to_dtype(type.get());
   return storage_of(inner).storage;
+}
+
+// For set_ on a tensor of `dtype`; without a dtype that of the storage does not matter.
+Ref<Storage> storage_argument(PyObject* o, OptDType dtype = {}) {
+  OptDType own;
+  Ref<Storage> found = find_storage(o, own);
+  if (!found) fail<TypeError>("set_(): argument 'source' must be Storage or Tensor, not ", type_name(o));
+  if (dtype && own && *own != *dtype)
+    fail("Expected a Storage of type ", scalar_type_name(*dtype), " or an UntypedStorage, but got type ",
+         scalar_type_name(*own), " for argument 1 'storage'");
+  return found;
+}
+
+Tensor whole_storage(const Ref<Storage>& storage, DType dtype) {
+  const int64_t one = 1, n = static_cast<int64_t>(storage->nbytes()) / item_size(dtype);
+  return tensor_on(storage, dtype, 0, IntSpan(&n, 1), IntSpan(&one, 1));
 }
 
 PyObject* set_to(Args& a, const Tensor& source) {
@@ -215,10 +236,8 @@ void register_set() {
   def(
       "set_(Tensor self, object source)",
       [](Args& a) {
-        const Ref<Storage> storage = storage_argument(a.object(1));
         const DType dtype = a.tensor(0).dtype();
-        const int64_t one = 1, n = static_cast<int64_t>(storage->nbytes()) / item_size(dtype);
-        const Tensor whole = tensor_on(storage, dtype, 0, IntSpan(&n, 1), IntSpan(&one, 1));
+        const Tensor whole = whole_storage(storage_argument(a.object(1), dtype), dtype);
         whole.impl()->set_conj(a.tensor(0).is_conj());
         return set_to(a, whole);
       },
@@ -226,12 +245,23 @@ void register_set() {
   def(
       "set_(Tensor self, object source, int storage_offset, int[] size, int[]? stride=None)",
       [](Args& a) {
-        return set_geometry(a, storage_argument(a.object(1)), a.tensor(0).dtype(), a.tensor(0).is_conj());
+        const DType dtype = a.tensor(0).dtype();
+        return set_geometry(a, storage_argument(a.object(1), dtype), dtype, a.tensor(0).is_conj());
       },
       kMethod);
 }
 
 }  // namespace
+
+Tensor tensor_of_storage(PyObject* o, OptDType dtype) {
+  OptDType own;
+  const Ref<Storage> storage = find_storage(o, own);
+  if (!storage) return {};
+  if (dtype && own && *own != *dtype)
+    fail("Expected a Storage of type ", scalar_type_name(*dtype), " or an UntypedStorage, but got ",
+         scalar_type_name(*own));
+  return whole_storage(storage, dtype ? *dtype : own.value_or(DType::Int64));
+}
 
 PyObject* wrap_storage(const Ref<Storage>& storage) {
   auto found = objects().find(storage.get());
@@ -243,9 +273,10 @@ PyObject* wrap_storage(const Ref<Storage>& storage) {
 
 void bind_storage(nb::module_& m) {
   static PyType_Slot slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)}, {0, nullptr}};
-  nb::class_<UntypedStorage>(m, "UntypedStorage", nb::type_slots(slots),
-                             "UntypedStorage(size_or_bytes=0, *, device='cpu')\n\nBytes that tensors share.")
-      .def(
+  auto type = nb::class_<UntypedStorage>(
+      m, "UntypedStorage", nb::type_slots(slots), nb::dynamic_attr(), nb::is_weak_referenceable(),
+      "UntypedStorage(size_or_bytes=0, *, device='cpu')\n\nBytes that tensors share.");
+  type.def(
           "__init__",
           [](nb::pointer_and_handle<UntypedStorage> self, nb::handle data, nb::handle device) {
             new (self.p)
@@ -263,7 +294,41 @@ void bind_storage(nb::module_& m) {
       .def_prop_ro("_cdata", [](const UntypedStorage& s) { return reinterpret_cast<uintptr_t>(s.storage.get()); })
       .def_prop_ro("device", [](const UntypedStorage& s) { return nb::steal(wrap_device(s.storage->device())); })
       .def_prop_ro("is_cuda", [](const UntypedStorage& s) { return s.storage->device().type == DeviceType::CUDA; })
-      .def_prop_ro("filename", [](const UntypedStorage&) { return nb::none(); })
+      .def_prop_ro("filename",
+                   [](const UntypedStorage& s) -> nb::object {
+                     const std::string file = mapped_filename(*s.storage);
+                     return file.empty() ? nb::none() : nb::object(nb::str(file.c_str()));
+                   })
+      .def_static(
+          "from_file",
+          [](const std::string& filename, bool shared, int64_t nbytes) {
+            return nb::steal(wrap_storage(from_file(filename, shared, nbytes, DType::UInt8).storage()));
+          },
+          nb::arg("filename"), nb::arg("shared") = false, nb::arg("nbytes") = 0,
+          "The first `nbytes` bytes of a file, mapped into memory. shared: writes reach the file.")
+      .def_static(
+          "from_buffer",
+          [](nb::args args, nb::kwargs kwargs) {
+            return nb::module_::import_("rushlight._storage_bytes").attr("from_buffer")(*args, **kwargs);
+          },
+          "A copy of the bytes of a buffer: buffer, byte_order, count=-1, offset=0, dtype.")
+      .def(
+          "byteswap",
+          [](nb::handle self, nb::handle dtype) {
+            nb::module_::import_("rushlight._storage_bytes").attr("byteswap")(self, dtype);
+          },
+          nb::arg("dtype"), "Reverses the bytes of every number of dtype in place.")
+      .def("_fix_weakref", [](const UntypedStorage&) {})
+      .def("share_memory_", [](nb::handle self) { return nb::borrow(self); })
+      .def(
+          "to",
+          [](nb::handle self, nb::handle device, bool) {
+            const Device to = to_device(device.ptr());
+            if (to.type != storage_of(self.ptr()).storage->device().type)
+              fail<NotImplementedError>("moving storages between devices is not implemented yet");
+            return nb::borrow(self);
+          },
+          nb::kw_only(), nb::arg("device"), nb::arg("non_blocking") = false)
       .def("get_device",
            [](const UntypedStorage& s) -> nb::object {
              const Device d = s.storage->device();
@@ -343,6 +408,22 @@ void bind_storage(nb::module_& m) {
                                         : nb::steal(check_object(PyBytes_FromObject(self.ptr())));
         return nb::make_tuple(rebuild, nb::make_tuple(data));
       });
+  static constexpr std::pair<const char*, const char*> conversions[] = {{"double", "float64"},
+                                                                        {"float", "float32"},
+                                                                        {"half", "float16"},
+                                                                        {"bfloat16", "bfloat16"},
+                                                                        {"long", "int64"},
+                                                                        {"int", "int32"},
+                                                                        {"short", "int16"},
+                                                                        {"char", "int8"},
+                                                                        {"byte", "uint8"},
+                                                                        {"bool", "bool"},
+                                                                        {"complex_double", "complex128"},
+                                                                        {"complex_float", "complex64"}};
+  for (const auto& [method, dtype] : conversions)
+    type.def(method, [dtype = dtype](nb::handle self) {
+      return nb::module_::import_("rushlight._storage_bytes").attr("convert")(self, dtype);
+    });
   m.def("_storage_from_buffer", [](nb::handle o) { return nb::steal(storage_from_buffer(o.ptr())); });
 
   // Subclasses made from here on inherit it.
@@ -357,6 +438,10 @@ void bind_storage(nb::module_& m) {
   def(
       "storage(Tensor self) -> TypedStorage",
       [](Args& a) { return call_python("rushlight.storage", "typed_storage", a.object(0)); }, kMethod);
+  def(
+      "storage_type(Tensor self) -> type",
+      [](Args& a) { return call_python("rushlight.storage", "storage_type", a.object(0)); }, kMethod,
+      "The old class of the storage, such as torch.FloatStorage.");
   register_set();
 
   // Pickling and copying: the policy is in rushlight/_rebuild.py.

@@ -4,9 +4,11 @@
 
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "bindings/autograd.h"
 #include "bindings/conj.h"
+#include "core/parked.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {
@@ -35,15 +37,66 @@ PyTensor* new_object() {
   return o;
 }
 
+// Class and attributes of the Python object of a tensor that C++ still owns: the next object gets them.
+struct Parked {
+  PyTypeObject* type;
+  PyObject* dict;
+};
+
+void park(PyTensor* t, TensorImpl* impl) {
+  auto* type = Py_TYPE(t);
+  if (type == &TensorType && PyDict_CheckExact(t->dict) && PyDict_GET_SIZE(t->dict) == 0) return;
+  Py_INCREF(type);
+  impl->python = parked(new Parked{type, std::exchange(t->dict, nullptr)});
+}
+
+// Called when the tensor dies, on any thread.
+void drop_parked(void* python) {
+  auto* p = unparked<Parked>(python);
+  if (Py_IsInitialized()) {
+    const PyGILState_STATE state = PyGILState_Ensure();
+    Py_DECREF(p->type);
+    Py_XDECREF(p->dict);
+    PyGILState_Release(state);
+  }
+  delete p;
+}
+
+// An object of the parked class with the parked attributes.
+PyObject* unpark(Tensor tensor) {
+  TensorImpl* impl = tensor.impl();
+  auto* p = unparked<Parked>(impl->python);
+  PyTensor* o;
+  if (p->type == &TensorType) {
+    o = new_object();
+  } else {
+    o = reinterpret_cast<PyTensor*>(check_object(p->type->tp_alloc(p->type, 0)));
+  }
+  o->impl = tensor.release();
+  o->dict = p->dict;
+  impl->python = o;
+  Py_DECREF(p->type);
+  delete p;
+  if (o->dict && !PyObject_GC_IsTracked(reinterpret_cast<PyObject*>(o)))
+    PyObject_GC_Track(reinterpret_cast<PyObject*>(o));
+  return reinterpret_cast<PyObject*>(o);
+}
+
 void tensor_dealloc(PyObject* self) {
   auto* t = reinterpret_cast<PyTensor*>(self);
   if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
   if (t->weakrefs) PyObject_ClearWeakRefs(self);
-  Py_CLEAR(t->dict);
   if (TensorImpl* impl = t->impl) {
     t->impl = nullptr;
-    if (impl->python == self) impl->python = nullptr;
+    if (impl->python == self) {
+      impl->python = nullptr;
+      if ((t->dict || Py_TYPE(self) != &TensorType) && impl->use_count() > 1) [[unlikely]]
+        park(t, impl);
+    }
+    Py_CLEAR(t->dict);
     impl->release();
+  } else {
+    Py_CLEAR(t->dict);
   }
   if (Py_TYPE(self) == &TensorType && g_kept_count < kKept)
     g_kept[g_kept_count++] = t;
@@ -52,6 +105,9 @@ void tensor_dealloc(PyObject* self) {
 }
 
 int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
+  // What C++ holds keeps its attributes; to the collector they are in use.
+  const TensorImpl* impl = reinterpret_cast<PyTensor*>(self)->impl;
+  if (impl && impl->use_count() > 1) return 0;
   Py_VISIT(reinterpret_cast<PyTensor*>(self)->dict);
   return visit_hooks(reinterpret_cast<PyTensor*>(self)->impl, visit, arg);
 }
@@ -297,8 +353,11 @@ int tensor_contains(PyObject* self, PyObject* value) {
   try {
     const Owned plain(without_conj(value));
     const Side y(plain.get());
-    if (!y.valid)
-      fail("Tensor.__contains__ only supports Tensor or scalar, but you passed in a ", type_name(value), ".");
+    if (!y.valid) {
+      const Owned type(PyObject_Repr(reinterpret_cast<PyObject*>(Py_TYPE(value))));
+      fail("Tensor.__contains__ only supports Tensor or scalar, but you passed in a ", PyUnicode_AsUTF8(type.get()),
+           ".");
+    }
     return any(eq(resolve_conj(unwrap(self)), y.operand())).item().to_bool();
   } catch (...) {
     set_python_error();
@@ -337,6 +396,12 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     const Py_ssize_t n = PyTuple_GET_SIZE(args);
     Tensor t;
     PyObject* first = n ? PyTuple_GET_ITEM(args, 0) : kwargs ? PyDict_GetItemString(kwargs, "data") : nullptr;
+    if (PyObject* device = kwargs ? PyDict_GetItemString(kwargs, "device") : nullptr; device && device != Py_None) {
+      const Device d = to_device(device);
+      if (!d.is_cpu()) fail("legacy constructor expects device type: cpu but device type: ", d.str(), " was passed");
+      if (first && is_tensor(first))
+        fail("Legacy tensor constructor of the form torch.Tensor(tensor, device=device) is not supported");
+    }
     PyObject* size = !first && kwargs ? PyDict_GetItemString(kwargs, "size") : nullptr;
     if (size) {
       Owned sizes(PySequence_Tuple(size));
@@ -354,7 +419,9 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       }
       t = empty(sizes);
     } else {
-      if (n > 1) fail<TypeError>("new() takes data or sizes, got ", n, " arguments beginning with ", type_name(first));
+      if (n > 1)
+        fail<TypeError>("new() received an invalid combination of arguments - takes data or sizes, got ", n,
+                        " arguments beginning with ", type_name(first));
       if (is_tensor(first)) {
         t = alias(unwrap(first));
       } else if (PyTuple_Check(first) && std::strcmp(Py_TYPE(first)->tp_name, "rushlight.Size") == 0) {
@@ -596,7 +663,11 @@ PySequenceMethods sequence = {};
 PyObject* wrap(Tensor tensor) {
   TensorImpl* impl = tensor.impl();
   if (!impl) return none();
-  if (impl->python) return Py_NewRef(static_cast<PyObject*>(impl->python));
+  if (impl->python) {
+    if (is_parked(impl->python)) [[unlikely]]
+      return unpark(std::move(tensor));
+    return Py_NewRef(static_cast<PyObject*>(impl->python));
+  }
   PyTensor* o = new_object();
   o->impl = tensor.release();
   impl->python = o;
@@ -625,6 +696,7 @@ PyObject* wrap_list(const TensorList& tensors) {
 }
 
 void bind_tensor_type(nb::module_& m) {
+  release_parked = drop_parked;
   number.nb_add = nb_add;
   number.nb_subtract = nb_subtract;
   number.nb_multiply = nb_multiply;

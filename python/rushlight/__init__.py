@@ -10,6 +10,7 @@ from __future__ import annotations
 from . import _C
 
 globals().update({_name: _value for _name, _value in vars(_C).items() if not _name.startswith("__")})
+del return_types  # the module of that name has more  # noqa: F821
 
 __version__ = "0.1.0"
 
@@ -58,6 +59,10 @@ _LAZY_MODULES = (
     "backends",
     "version",
     "torch_version",
+    "return_types",
+    "_utils",
+    "cpu",
+    "__config__",
 )
 _LAZY = {
     **dict.fromkeys(("set_printoptions", "get_printoptions"), "_tensor_str"),
@@ -110,6 +115,21 @@ _LAZY = {
         ),
         "_settings",
     ),
+    **dict.fromkeys(
+        (
+            "_assert_async",
+            "_check",
+            "_check_index",
+            "_check_is_size",
+            "_check_not_implemented",
+            "_check_tensor_all",
+            "_check_tensor_all_with",
+            "_check_type",
+            "_check_value",
+            "_check_with",
+        ),
+        "_checks",
+    ),
     **dict.fromkeys(("fork_rng", "thread_safe_generator"), "random"),
     "set_default_tensor_type": "_legacy",
     **dict.fromkeys(
@@ -129,6 +149,8 @@ _LAZY = {
     **dict.fromkeys(("load", "save"), "serialization"),
     "to_dlpack": "utils.dlpack",
     "TypedStorage": "storage",
+    "_storage_classes": "storage",
+    "_tensor_classes": "_legacy",
     "as_torch": "_as_torch",
     "is_storage": "storage",
 }
@@ -141,6 +163,8 @@ def __getattr__(name: str) -> object:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _LAZY:
         value = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    elif name == "Storage":  # of the default dtype, which may change
+        return importlib.import_module(f"{__name__}.storage").Storage
     elif name.endswith("Storage"):
         value = getattr(importlib.import_module(f"{__name__}.storage"), name)
     elif name.endswith("Tensor"):

@@ -8,6 +8,15 @@ from . import _C
 
 
 class _TypedConstructor(type):
+    def __new__(mcs, name, bases, namespace, **kwargs):
+        for base in bases:
+            if isinstance(base, _TypedConstructor):
+                raise TypeError(f"type 'torch.{base.__name__}' is not an acceptable base type")
+        return super().__new__(mcs, name, bases, namespace, **kwargs)
+
+    is_cuda = is_xpu = is_sparse = False
+    is_cpu = True
+
     def __call__(cls, *args, device=None):
         """(*sizes) for uninitialised memory, (sequence) for its values."""
         if device is not None and _C.device(device).type != "cpu":
@@ -21,13 +30,17 @@ class _TypedConstructor(type):
         if isinstance(args[0], int) and not isinstance(args[0], bool):
             return _C.empty(*args, dtype=cls.dtype)
         if len(args) > 1:
-            raise TypeError(f"new() takes data or sizes, got {len(args)} arguments")
+            raise TypeError(
+                f"new() received an invalid combination of arguments - takes data or sizes, got {len(args)} arguments"
+            )
         if isinstance(args[0], _C.Tensor):
             if args[0].dtype is not cls.dtype:
                 raise TypeError(f"expected torch.{cls.__name__} (got {args[0].type()})")
             return args[0].detach()
         if isinstance(args[0], (float, str)):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
+        if isinstance(args[0], _C.UntypedStorage) or hasattr(args[0], "_untyped_storage"):
+            return _C.empty(0, dtype=cls.dtype).set_(args[0])
         return _C.tensor(args[0], dtype=cls.dtype)
 
     def __instancecheck__(cls, instance: object) -> bool:
@@ -53,6 +66,7 @@ _NAMES = {
 }
 for _name, _dtype in _NAMES.items():
     globals()[_name] = _TypedConstructor(_name, (), {"dtype": _dtype, "__module__": "torch"})
+_tensor_classes = {globals()[_name] for _name in _NAMES}
 
 
 def set_default_tensor_type(t: type | str) -> None:
@@ -66,6 +80,11 @@ def set_default_tensor_type(t: type | str) -> None:
     if isinstance(t, str):
         t = globals().get(t.removeprefix("torch."))
     dtype = getattr(t, "dtype", None)
+    if getattr(t, "__module__", "") == "rushlight.cuda":
+        raise TypeError(
+            f"type torch.cuda.{t.__name__} not available. Torch not compiled with CUDA enabled: rushlight has no CUDA "
+            "backend loaded"
+        )
     if not isinstance(dtype, _C.dtype):
         raise TypeError("invalid type object")
     _C.set_default_dtype(dtype)

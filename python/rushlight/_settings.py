@@ -11,8 +11,10 @@ from . import _C
 
 _state = {
     "precision": "highest",
-    "deterministic": 0,
+    "deterministic": False,
+    "warn_only": False,
     "warn_always": False,
+    "fill": True,
     "anomaly": False,
     "check_nan": True,
 }
@@ -32,17 +34,31 @@ def set_float32_matmul_precision(precision: str) -> None:
     _state["precision"] = precision
 
 
-def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Accepted: every algorithm of rushlight is deterministic."""
-    _state["deterministic"] = (1 if warn_only else 2) if mode else 0
+def _set_deterministic(**changes: builtins.bool) -> None:
+    _state.update(changes)
+    _C._set_fill_uninitialized(_state["deterministic"] and _state["fill"])
+
+
+def use_deterministic_algorithms(mode: builtins.bool, *, warn_only: builtins.bool = False) -> None:
+    """Every algorithm of rushlight is deterministic, but with True uninitialised memory is filled.
+
+    torch.empty() and the like then give NaN or the largest integer, unless
+    torch.utils.deterministic.fill_uninitialized_memory is False.
+    """
+    for name, value in (("'mode' (position 1)", mode), ("'warn_only'", warn_only)):
+        if not isinstance(value, builtins.bool):
+            raise TypeError(
+                f"_set_deterministic_algorithms(): argument {name} must be bool, not {type(value).__name__}"
+            )
+    _set_deterministic(deterministic=mode, warn_only=warn_only)
 
 
 def are_deterministic_algorithms_enabled() -> bool:
-    return _state["deterministic"] > 0
+    return _state["deterministic"]
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    return _state["deterministic"] == 1
+    return _state["warn_only"]
 
 
 def set_deterministic_debug_mode(debug_mode: builtins.int | str) -> None:
@@ -51,11 +67,11 @@ def set_deterministic_debug_mode(debug_mode: builtins.int | str) -> None:
     if mode not in (0, 1, 2):
         expected = "`default`, `warn`, `error`" if isinstance(debug_mode, str) else "0, 1, 2"
         raise RuntimeError(f"invalid value of debug_mode, expected one of {expected}, but got {debug_mode}")
-    _state["deterministic"] = mode
+    _set_deterministic(deterministic=mode > 0, warn_only=mode == 1)
 
 
 def get_deterministic_debug_mode() -> builtins.int:
-    return _state["deterministic"]
+    return 0 if not _state["deterministic"] else 1 if _state["warn_only"] else 2
 
 
 def is_warn_always_enabled() -> bool:

@@ -1,10 +1,13 @@
-"""The processor as a device: always one, always idle between calls."""
+"""The CPU as a device, for programs that ask every device the same questions."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from ._missing import missing
 
-__all__ = ["current_device", "device_count", "is_available", "is_initialized", "set_device", "synchronize"]
+__getattr__ = missing(__name__)
 
 
 def is_available() -> bool:
@@ -15,20 +18,46 @@ def is_initialized() -> bool:
     return True
 
 
-def current_device() -> str:
-    return "cpu"
-
-
 def device_count() -> int:
     return 1
 
 
+def current_device() -> str:
+    return "cpu"
+
+
 def set_device(device: object) -> None:
-    """Nothing: there is one."""
+    """Accepted without effect."""
 
 
 def synchronize(device: object = None) -> None:
-    """Nothing: operations are done when they return."""
+    """Operations are finished when they return."""
 
 
-__getattr__ = missing(__name__)
+class Stream:
+    """The order of the calls: there is no other."""
+
+    def __init__(self, priority: int = -1) -> None:
+        pass
+
+    def wait_stream(self, stream: object) -> None:
+        pass
+
+    def record_event(self, event: object = None) -> None:
+        pass
+
+    def wait_event(self, event: object) -> None:
+        pass
+
+
+_stream = Stream()
+
+
+def current_stream(device: object = None) -> Stream:
+    return _stream
+
+
+@contextlib.contextmanager
+def stream(stream: object) -> Iterator[object]:
+    """Accepted without effect."""
+    yield stream

@@ -15,6 +15,11 @@ def device_count() -> int:
     return 0
 
 
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """False without a device."""
+    return False
+
+
 def is_initialized() -> bool:
     return False
 
@@ -41,8 +46,20 @@ class _NeedsDevice:
 
 Stream = type("Stream", (_NeedsDevice,), {"__doc__": "Queue of work on a device."})
 Event = type("Event", (_NeedsDevice,), {"__doc__": "Mark in a stream."})
+
+
+class _NeedsCuda:
+    dtype = None
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        raise TypeError(
+            f"type torch.cuda.{type(self).__name__} not available. Torch not compiled with CUDA enabled: rushlight has "
+            "no CUDA backend loaded"
+        )
+
+
 for _kind in "Float Double Half BFloat16 Byte Char Short Int Long Bool ComplexFloat ComplexDouble".split():
-    globals()[f"{_kind}Tensor"] = type(f"{_kind}Tensor", (_NeedsDevice,), {"__doc__": "Constructor on the GPU."})
+    globals()[f"{_kind}Tensor"] = type(f"{_kind}Tensor", (_NeedsCuda,), {"__doc__": "Constructor on the GPU."})
 del _kind
 
 

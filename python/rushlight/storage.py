@@ -20,6 +20,10 @@ def _namespace():
 def __getattr__(name):
     if name == "UntypedStorage":
         return _namespace().UntypedStorage
+    if name == "Storage":  # the old class of the default dtype as it is now
+        return _legacy_class(_namespace().get_default_dtype())
+    if name == "_storage_classes":
+        return {_namespace().UntypedStorage, TypedStorage, *LEGACY_CLASSES}
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -68,15 +72,22 @@ class TypedStorage:
         ns = _namespace()
         if tensor is None:
             if wrap_storage is not None:
-                if args or device is not None:
-                    raise RuntimeError("TypedStorage: wrap_storage takes no positional arguments and no device")
+                _check_wrap("TypedStorage.__init__", args, wrap_storage)
                 if dtype is None:
-                    raise RuntimeError("TypedStorage: wrap_storage needs a dtype")
-                if not isinstance(wrap_storage, ns.UntypedStorage):
-                    raise TypeError(f"TypedStorage: wrap_storage must be UntypedStorage, but got {type(wrap_storage)}")
+                    raise RuntimeError("TypedStorage.__init__: Argument 'dtype' must be specified")
+                if not isinstance(dtype, ns.dtype):
+                    raise TypeError(
+                        f"TypedStorage.__init__: Argument 'dtype' must be torch.dtype, not {type(dtype).__name__}"
+                    )
+                if device is not None:
+                    raise RuntimeError(
+                        "TypedStorage.__init__: Argument 'device' should not be specified when 'wrap_storage' is given"
+                    )
                 tensor = ns.empty(0, dtype=dtype, device=wrap_storage.device).set_(wrap_storage)
             else:
-                tensor = _new_flat("TypedStorage", args, ns.get_default_dtype() if dtype is None else dtype, device)
+                tensor = _new_flat(
+                    "TypedStorage.__init__", args, ns.get_default_dtype() if dtype is None else dtype, device
+                )
         elif args or wrap_storage is not None or dtype is not None or device is not None:
             raise RuntimeError("TypedStorage: tensor excludes all other arguments")
         self._tensor = tensor
@@ -150,10 +161,10 @@ class TypedStorage:
 
     def pickle_storage_type(self):
         """The name of the old storage class for this dtype, such as 'FloatStorage'. KeyError if it has none."""
-        name = _legacy_name(self.dtype)
-        if name is None:
-            raise KeyError(f"dtype {self.dtype} is not recognized")
-        return name
+        try:
+            return _dtype_to_storage_type_map()[self.dtype]
+        except KeyError:
+            raise KeyError(f"dtype {self.dtype} is not recognized") from None
 
     def type(self, dtype=None):
         """Without argument the name of the old class, such as 'torch.FloatStorage'; else the elements converted.
@@ -161,7 +172,7 @@ class TypedStorage:
         dtype: a dtype, or one of the old classes.
         """
         if dtype is None:
-            name = _legacy_name(self.dtype)
+            name = _dtype_to_storage_type_map().get(self.dtype)
             if name is None or self.device.type not in ("cpu", "cuda"):
                 return "torch.storage.TypedStorage"
             return f"torch.{name}" if self.device.type == "cpu" else f"torch.{self.device.type}.{name}"
@@ -271,6 +282,45 @@ class TypedStorage:
         self._untyped_storage.share_memory_()
         return self
 
+    @classmethod
+    def from_buffer(cls, *args, **kwargs):
+        """A storage with a copy of the bytes of a buffer.
+
+        buffer, byte_order ('big', 'little' or 'native'; may be absent for int8 and uint8), count (elements, -1: all),
+        offset (bytes, 0). dtype: of TypedStorage only, default the default dtype.
+        """
+        from ._storage_bytes import from_buffer
+
+        ns = _namespace()
+        if isinstance(cls, _LegacyMeta):
+            for name in ("dtype", "device"):
+                if name in kwargs:
+                    raise RuntimeError(
+                        f"from_buffer: '{name}' can only be specified in "
+                        f"{'UntypedStorage.from_buffer and ' * (name == 'dtype')}TypedStorage.from_buffer"
+                    )
+            if cls._device_type == "cuda":
+                raise RuntimeError("from_buffer: Not available for CUDA storage")
+            dtype = cls.dtype
+        else:
+            dtype = kwargs.pop("dtype", None) or ns.get_default_dtype()
+            device = ns.device(kwargs.pop("device", None) or "cpu")
+            if device.type != "cpu":
+                raise RuntimeError(f"TypedStorage.from_buffer: Not available for device {device.type}")
+        return TypedStorage(wrap_storage=from_buffer(*args, dtype=dtype, **kwargs), dtype=dtype)
+
+    @classmethod
+    def from_file(cls, filename, shared, size=0):
+        """The first `size` elements of a file, mapped into memory. shared: writes reach the file."""
+        ns = _namespace()
+        if cls is TypedStorage:
+            raise RuntimeError("from_file can only be called on derived classes")
+        untyped = ns.UntypedStorage.from_file(filename, shared, size * cls.dtype.itemsize)
+        return TypedStorage(wrap_storage=untyped, dtype=cls.dtype)
+
+    def _get_legacy_storage_class(self):
+        return _legacy_class(self.dtype) if self.device.type == "cpu" else None
+
     def _to(self, dtype):
         """A converted copy; a plain copy if the dtype is the same."""
         ns = _namespace()
@@ -279,8 +329,23 @@ class TypedStorage:
         return TypedStorage(tensor=self._flat().clone() if dtype == self.dtype else self._flat().to(dtype))
 
 
+# Names of the same methods inside torch, which some programs use to avoid its deprecation warning.
+for _name in (
+    "data_ptr deepcopy element_size getitem is_shared nbytes pickle_storage_type resize_ setitem share_memory_ size"
+).split():
+    _method = getattr(TypedStorage, {"deepcopy": "__deepcopy__"}.get(_name, _name), None)
+    setattr(TypedStorage, f"_{_name}", _method or getattr(TypedStorage, f"__{_name}__"))
+
+
 def _rebuild(flat):
     return TypedStorage(tensor=flat)
+
+
+def _check_wrap(caller, args, wrap_storage):
+    if args:
+        raise RuntimeError(f"{caller}: No positional arguments should be given when using 'wrap_storage'")
+    if not isinstance(wrap_storage, _namespace().UntypedStorage):
+        raise TypeError(f"{caller}: Argument 'wrap_storage' must be UntypedStorage, but got {type(wrap_storage)}")
 
 
 def _new_flat(caller, args, dtype, device):
@@ -290,12 +355,14 @@ def _new_flat(caller, args, dtype, device):
     ns = _namespace()
     device = "cpu" if device is None else device
     if len(args) > 1:
-        raise RuntimeError(f"{caller} takes no argument, a size or a sequence, but got {len(args)} arguments")
+        raise RuntimeError(f"{caller}: Too many positional arguments: {len(args)}, expected a size or a sequence")
     data = args[0] if args else 0
+    if isinstance(data, str):
+        raise TypeError("new(): invalid data type 'str'")
     if isinstance(data, Sequence) or is_storage(data):
         return ns.tensor(data if isinstance(data, Sequence) else data.tolist(), dtype=dtype, device=device).reshape(-1)
-    if not hasattr(data, "__index__"):
-        raise TypeError(f"{caller} takes no argument, a size or a sequence, but got {type(data)}")
+    if not hasattr(data, "__index__") or isinstance(data, ns.Tensor):
+        raise TypeError(f"{caller}: Argument type not recognized: {type(data)}, expected a size or a sequence")
     return ns.empty(int(data), dtype=dtype, device=device)
 
 
@@ -351,15 +418,19 @@ class _LegacyMeta(type):
             and instance.dtype == cls.dtype
         )
 
-    def __call__(cls, *args, wrap_storage=None):
+    def __call__(cls, *args, wrap_storage=None, dtype=None, device=None, _internal=False):
         if cls._dtype_name is None:
             raise RuntimeError("Only child classes of _LegacyStorage can be instantiated")
+        for name, value in (("dtype", dtype), ("device", device)):
+            if value is not None:
+                raise RuntimeError(f"{cls.__name__}: Keyword argument '{name}' cannot be specified")
         if wrap_storage is None:
             return TypedStorage(tensor=_new_flat(cls.__name__, args, cls.dtype, cls._device_type))
+        _check_wrap(cls.__name__, args, wrap_storage)
         device = getattr(wrap_storage, "device", None)
         if device is not None and device.type != cls._device_type:
             raise RuntimeError(f"{cls.__name__}: wrap_storage must be on {cls._device_type}, but is on {device.type}")
-        return TypedStorage(*args, wrap_storage=wrap_storage, dtype=cls.dtype)
+        return TypedStorage(wrap_storage=wrap_storage, dtype=cls.dtype)
 
 
 class _LegacyStorage(TypedStorage, metaclass=_LegacyMeta):
@@ -457,6 +528,21 @@ LEGACY_CLASSES = (
 )
 
 
-def _legacy_name(dtype):
-    """The name of the old class for a dtype, or None."""
-    return next((cls.__name__ for cls in LEGACY_CLASSES if cls.dtype == dtype), None)
+def _legacy_class(dtype):
+    """The old class for a dtype, or None."""
+    return next((cls for cls in LEGACY_CLASSES if cls.dtype == dtype), None)
+
+
+def _dtype_to_storage_type_map():
+    """The names of the old classes by dtype."""
+    return {cls.dtype: cls.__name__ for cls in LEGACY_CLASSES}
+
+
+def _storage_type_to_dtype_map():
+    """The dtypes by the names of the old classes."""
+    return {cls.__name__: cls.dtype for cls in LEGACY_CLASSES}
+
+
+def storage_type(tensor):
+    """The old class of a tensor's storage, as Tensor.storage_type() returns it."""
+    return _legacy_class(tensor.dtype)

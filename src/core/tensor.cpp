@@ -2,11 +2,14 @@
 
 #include <new>
 
+#include "core/parked.h"
 #include "layout/layout.h"
 #include "rushlight/autograd.h"
 #include "rushlight/memory.h"
 
 namespace rushlight {
+
+void (*release_parked)(void* python) = nullptr;
 
 std::atomic<int64_t> TensorImpl::conj_tensors_{0};
 
@@ -70,6 +73,8 @@ void TensorImpl::destroy() {
     forget_retained(*this);
     delete autograd;
   }
+  if (python) [[unlikely]]
+    release_parked(python);
   if (base) base->release();
   set_conj(false);
   if (dims_ != inline_) delete[] dims_;

@@ -138,21 +138,30 @@ void isclose(char* const* data, const int64_t* strides, int64_t n, const void* p
   const CloseParams& p = *static_cast<const CloseParams*>(params);
   const bool equal_nan = p.equal_nan;
   if constexpr (kIsComplex<T>) {
-    const double rtol = p.rtol, atol = p.atol;
+    using R = decltype(T::re);
+    const R rtol = static_cast<R>(p.rtol), atol = static_cast<R>(p.atol);
     binary_loop<bool, T>(data, strides, n, [=](T a, T b) -> bool {
       if (a.re == b.re && a.im == b.im) return true;
       if (a.re != a.re || a.im != a.im || b.re != b.re || b.im != b.im)
         return equal_nan && (a.re != a.re || a.im != a.im) && (b.re != b.re || b.im != b.im);
-      const double distance = __builtin_hypot(double(a.re) - double(b.re), double(a.im) - double(b.im));
-      return distance <= atol + rtol * __builtin_hypot(b.re, b.im) && distance < __builtin_inf();
+      const R distance = static_cast<R>(__builtin_hypot(R(a.re - b.re), R(a.im - b.im)));
+      const R slack = static_cast<R>(__builtin_hypot(R(rtol * b.re), R(rtol * b.im)));
+      return distance <= atol + slack && distance < __builtin_inf();
     });
   } else {
-    // Integers are compared in float64.
+    // Integers are subtracted exactly and compared in float64.
     using R = std::conditional_t<kIsFloat<T>, T, double>;
     const R rtol = static_cast<R>(p.rtol), atol = static_cast<R>(p.atol), inf = static_cast<R>(__builtin_inf());
     binary_loop<bool, T>(data, strides, n, [=](T a, T b) __attribute__((always_inline)) -> bool {
       const R x = static_cast<R>(a), y = static_cast<R>(b);
-      const R d = x - y, distance = d < 0 ? -d : d;
+      R distance;
+      if constexpr (kIsFloat<T>) {
+        const R d = x - y;
+        distance = d < 0 ? -d : d;
+      } else {
+        const uint64_t d = static_cast<uint64_t>(a) - static_cast<uint64_t>(b);
+        distance = static_cast<R>(a < b ? 0 - d : d);
+      }
       const R slack = rtol * y, allowed = atol + (slack < 0 ? -slack : slack);
       return (a == b) | ((distance <= allowed) & (distance < inf)) | (equal_nan & (x != x) & (y != y));
     });

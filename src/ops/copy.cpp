@@ -33,6 +33,15 @@ Tensor unconjugated(const Tensor& self) {
   return r;
 }
 
+// torch refuses memory that meets only where both sides are dense; elsewhere programs shift values in place.
+[[gnu::cold]] void copy_overlapping(const Tensor& self, const Tensor& source) {
+  NoGradGuard no_grad;
+  const bool dense = self.is_non_overlapping_and_dense() && source.is_non_overlapping_and_dense();
+  if (dense && layout::overlap(self, expand(detach(source), self.sizes())) == layout::Overlap::Partial)
+    check_no_partial_overlap(self, source);
+  cpu::copy_elements(self, clone(source));
+}
+
 }  // namespace
 
 Tensor clone(const Tensor& self, bool contiguous) {
@@ -93,9 +102,8 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
   const bool record = autograd::needs(self, source) && is_differentiable(self.dtype());
   const layout::Overlap overlap = layout::overlap(self, source);
   if (overlap == layout::Overlap::Full && self.dtype() == source.dtype()) return self;
-  if (overlap == layout::Overlap::Partial) {
-    NoGradGuard no_grad;
-    cpu::copy_elements(self, clone(source));
+  if (overlap == layout::Overlap::Partial) [[unlikely]] {
+    copy_overlapping(self, source);
   } else {
     cpu::copy_elements(self, source);
   }

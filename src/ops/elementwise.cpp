@@ -188,25 +188,10 @@ DType result_dtype(const Operand& a, const Operand& b) { return result_type({&a,
 
 namespace {
 
-bool channels_last(IntSpan shape, std::initializer_list<const Tensor*> operands) {
-  for (const Tensor* t : operands)
-    if (!equal(t->sizes(), shape) || !is_contiguous(*t, MemoryFormat::ChannelsLast)) return false;
-  return true;
-}
-
-}  // namespace
-
-Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<const Tensor*> operands) {
-  bool contiguous = true;
-  for (const Tensor* t : operands) contiguous = contiguous && t->is_contiguous();
-  if (contiguous || shape.size() < 2) return empty(shape, dtype);
-  const int64_t n = static_cast<int64_t>(shape.size());
-  bool same = true;
-  const Tensor& first = **operands.begin();
-  for (const Tensor* t : operands) same = same && equal(t->sizes(), shape) && equal(t->strides(), first.strides());
-  if (n == 4 && channels_last(shape, operands)) return empty(shape, dtype, {}, MemoryFormat::ChannelsLast);
-  if (same && first.is_non_overlapping_and_dense()) return empty_strided(shape, first.strides(), dtype);
-  auto compare = [&](int64_t a, int64_t b) {
+// The order in which the strides of the operands put two dims; see strides_in_order().
+auto order_of(IntSpan shape, std::initializer_list<const Tensor*> operands) {
+  return [shape, operands](int64_t a, int64_t b) {
+    const int64_t n = static_cast<int64_t>(shape.size());
     for (const Tensor* t : operands) {
       const int64_t lead = n - t->dim();
       auto stride = [&](int64_t d) {
@@ -219,7 +204,35 @@ Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<con
     }
     return 0;
   };
-  return empty_in_order(shape, dtype, compare);
+}
+
+}  // namespace
+
+bool is_row_major(const Tensor& t) {
+  const IntSpan sizes = t.sizes(), strides = t.strides();
+  int64_t step = 1;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    if (strides[i] != step) return false;
+    step *= sizes[i];
+  }
+  return true;
+}
+
+Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<const Tensor*> operands,
+                           bool beside_number) {
+  bool contiguous = true, channels_last = shape.size() == 4, same = true, one_shape = !beside_number, rows = true;
+  const Tensor& first = **operands.begin();
+  for (const Tensor* t : operands) {
+    contiguous = contiguous && t->is_contiguous();
+    rows = rows && t->is_contiguous() && is_row_major(*t);
+    one_shape = one_shape && equal(t->sizes(), shape);
+    channels_last = channels_last && is_contiguous(*t, MemoryFormat::ChannelsLast);
+    same = same && equal(t->strides(), first.strides());
+  }
+  if (rows || (contiguous && one_shape) || shape.size() < 2) return empty(shape, dtype);
+  if (one_shape && channels_last) return empty(shape, dtype, {}, MemoryFormat::ChannelsLast);
+  if (one_shape && same && first.is_non_overlapping_and_dense()) return empty_strided(shape, first.strides(), dtype);
+  return empty_in_order(shape, dtype, order_of(shape, operands));
 }
 
 void check_cpu(const char* operation, const Tensor& t) {
@@ -248,10 +261,8 @@ void check_cast(DType result, const Tensor& out) {
   if (!can_cast(result, out.dtype()))
     fail("result type ", result, " can't be cast to the desired output type ", out.dtype());
 }
-}  // namespace
 
-void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType result,
-                 std::initializer_list<const Tensor*> inputs) {
+void check_out(const char* operation, const Tensor& out, DType result, std::initializer_list<const Tensor*> inputs) {
   check_cast(result, out);
   cpu::check_conversion(result, out.dtype());
   if (GradMode::enabled()) {
@@ -264,7 +275,23 @@ void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType 
   }
   layout::check_writable(out);
   for (const Tensor* t : inputs) check_no_partial_overlap(out, *t);
-  resize_output(out, shape);
+}
+}  // namespace
+
+void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType result,
+                 std::initializer_list<const Tensor*> inputs) {
+  check_out(operation, out, result, inputs);
+  if (equal(out.sizes(), shape)) return layout::check_not_read_only(out);
+  const DimVector sizes = shape;
+  resize_output(out, sizes);
+  bool rows = true, same = true;
+  for (const Tensor* t : inputs) {
+    rows = rows && t->is_contiguous() && is_row_major(*t);
+    same = same && t->is_contiguous() && equal(t->sizes(), sizes);
+  }
+  if (rows || same) return;
+  const DimVector strides = strides_in_order(sizes, order_of(sizes, inputs));
+  if (!strides.empty()) out.impl()->set_geometry(sizes, strides, out.storage_offset());
 }
 
 void store_output(const char* operation, const Tensor& out, const Tensor& result) {
@@ -283,7 +310,8 @@ void store_output(const char* operation, const Tensor& out, const Tensor& result
 void finish_out(const char* operation, const Tensor& out, const Tensor& result) {
   check_cpu(operation, out);
   const Tensor source = layout::overlap(out, result) == layout::Overlap::None ? result : clone(result);
-  prepare_out(operation, out, source.sizes(), source.dtype(), {&source});
+  check_out(operation, out, source.dtype(), {&source});
+  resize_output(out, source.sizes());
   NoGradGuard no_grad;
   copy_(out, source);
 }
@@ -493,7 +521,10 @@ void check_binary(BinaryOp op, const Operand& a, const Operand& b, Target target
   // Shapes that do not fit are told first, as in torch.
   if (a && b) {
     const DimVector shape = layout::broadcast_shapes(a->sizes(), b->sizes());
-    if (target.kind == Target::Kind::InPlace) check_inplace_result(info(op).name, *a, shape, a->dtype());
+    if (target.kind == Target::Kind::InPlace) {
+      check_inplace_result(info(op).name, *a, shape, a->dtype());
+      check_no_partial_overlap(*a, *b);
+    }
   }
   if (target.kind == Target::Kind::Out && info(op).promotion != Promotion::Bool) check_cast(dtype, *target.tensor);
   const bool extreme =
@@ -598,11 +629,12 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   bool b_changes = false;  // b is the memory that is written
   switch (target.kind) {
     case Target::Kind::Fresh:
-      if ((!ta || ta->is_contiguous()) && (!tb || tb->is_contiguous()))
+      if ((!ta || ta->is_contiguous()) && (!tb || tb->is_contiguous()) &&
+          (same_shape || shape.size() < 2 || ((!ta || is_row_major(*ta)) && (!tb || is_row_major(*tb)))))
         out = empty(shape, result_dtype);
       else
         out = ta && tb ? empty_like_operands(shape, result_dtype, {ta, tb})
-                       : empty_like_operands(shape, result_dtype, {ta ? ta : tb});
+                       : empty_like_operands(shape, result_dtype, {ta ? ta : tb}, true);
       break;
     case Target::Kind::InPlace:
       out = *ta;

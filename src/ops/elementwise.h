@@ -21,13 +21,17 @@ inline DType kernel_dtype(DType d) {
 // torch.result_type of the operands: tensors with dims outrank 0-d ones, those outrank numbers.
 DType result_type(std::initializer_list<const Operand*> operands);
 
-// An uninitialised tensor of this shape with the dims in the memory order that the operands agree on.
-Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<const Tensor*> operands);
+// An uninitialised tensor of this shape with the dims in the memory order that the operands agree on. beside_number: a
+// number is an operand, too, so that not all operands have this shape, which asks for the order of ambiguous strides.
+Tensor empty_like_operands(IntSpan shape, DType dtype, std::initializer_list<const Tensor*> operands,
+                           bool beside_number = false);
+// Strides as contiguous_strides() makes them, those of dims of size 1 included.
+bool is_row_major(const Tensor& t);
 
-// An uninitialised dense tensor with the dims in the order that compare(a, b) gives: 1 where dim a lies outside dim b,
-// -1 where it lies inside, 0 where nothing decides.
+// Strides of a dense tensor with the dims in the order that compare(a, b) gives: 1 where dim a lies outside dim b, -1
+// where it lies inside, 0 where nothing decides. Empty where a size is 0.
 template <class Compare>
-Tensor empty_in_order(IntSpan shape, DType dtype, Compare compare) {
+DimVector strides_in_order(IntSpan shape, Compare compare) {
   const int64_t n = static_cast<int64_t>(shape.size());
   DimVector inner_first(n), strides(n);
   for (int64_t i = 0; i < n; ++i) inner_first[i] = n - 1 - i;
@@ -47,10 +51,17 @@ Tensor empty_in_order(IntSpan shape, DType dtype, Compare compare) {
     strides[d] = step;
     step *= shape[d];
   }
-  return step == 0 ? empty(shape, dtype) : empty_strided(shape, strides, dtype);
+  if (step == 0) return {};
+  return strides;
+}
+template <class Compare>
+Tensor empty_in_order(IntSpan shape, DType dtype, Compare compare) {
+  const DimVector strides = strides_in_order(shape, compare);
+  return strides.empty() ? empty(shape, dtype) : empty_strided(shape, strides, dtype);
 }
 
-// Checks an out= tensor before anything is written: dtype, device, grad; resizes it to `shape`.
+// Checks an out= tensor before anything is written: dtype, device, grad; resizes it to `shape`, with the dims in the
+// order of the inputs.
 void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType result,
                  std::initializer_list<const Tensor*> inputs);
 // Resizes like torch's out=: with a warning if the tensor had elements of another shape.

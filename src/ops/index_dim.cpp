@@ -263,7 +263,13 @@ Tensor index_filled(const Tensor& self, int64_t dim, const Tensor& index, const 
   if (self.numel() != 0 && cpu::find_outside(index, -size, size - 1, &bad))
     fail<IndexError>("index ", bad, " is out of bounds for dimension ", dim, " with size ", size);
   if (inplace) {
-    layout::check_writable(self);
+    layout::check_not_read_only(self);  // elements that share memory get the same value
+    bool expanded = false;
+    for (int64_t d = 0; d < self.dim(); ++d) expanded = expanded || (self.strides()[d] == 0 && self.sizes()[d] > 1);
+    if (expanded)
+      warn(
+          "Use of index_fill_ on expanded tensors is deprecated. Please clone() the tensor before performing this "
+          "operation. This also applies to advanced indexing e.g. tensor[mask] = scalar");
     check_no_overlap(self, index);
     autograd::check_inplace(self);
   }

@@ -15,7 +15,7 @@ namespace {
 
 using autograd::Grads;
 
-bool is_random_float(DType d) { return is_floating_point(d) || d == DType::Complex64 || d == DType::Complex128; }
+bool is_random_float(DType d) { return is_floating_point(d) || is_complex(d); }
 void check_float(const char* kernel, DType d) {
   if (!is_random_float(d)) fail<NotImplementedError>("\"", kernel, "\" not implemented for '", d, "'");
 }

@@ -59,6 +59,16 @@ Tensor searchsorted(const Tensor& sorted, const Operand& values, bool out_int32,
   const Tensor out = empty(x.sizes(), out_int32 ? DType::Int32 : DType::Int64);
   if (x.numel() == 0) return out;
   if (!cpu::can_search(dtype)) fail_unsupported("searchsorted_out_cpu", dtype);
+  if (!x.is_contiguous())
+    warn(
+        "torch.searchsorted(): input value tensor is non-contiguous, this will lower the performance due to extra data "
+        "copy when converting non-contiguous tensor to contiguous, please use contiguous input value tensor if "
+        "possible. This message will only appear once per program.");
+  if (!sorted.is_contiguous())
+    warn(
+        "torch.searchsorted(): boundary tensor is non-contiguous, this will lower the performance due to extra data "
+        "copy when converting non-contiguous tensor to contiguous, please use contiguous boundary tensor if possible. "
+        "This message will only appear once per program.");
   const Tensor rows = contiguous(to(share(sorted), dtype)), v = contiguous(to(share(x), dtype));
   const Tensor order = sorter.defined() ? contiguous(sorter) : Tensor();
   const int64_t per_row = x.dim() ? x.size(-1) : 1;

@@ -43,13 +43,9 @@ Tensor run_pass(const Pass& p, std::initializer_list<const Tensor*> inputs, Targ
       out = *target.tensor;
       const DimVector sizes(shape);  // a resize of `out` must not change them
       for (int i = 0; i < count; ++i) cpu::check_conversion(in[i]->dtype(), p.reads);
-      const bool resized = !equal(out.sizes(), sizes);
       prepare_out(p.name, out, sizes, p.result, inputs);
       broadcast = sizes;
       shape = broadcast;
-      // What was resized gets the dims in the order of a fresh result.
-      if (resized && !dense && shape.size() > 1)
-        out.impl()->set_geometry(shape, fresh().strides(), out.storage_offset());
       break;
     }
   }

@@ -119,6 +119,9 @@ def test_empty(device):
     ("call", "match"),
     [
         (lambda t, g: torch.grid_sampler(t, g[:1], 0, 0, True), "same batch size"),
+        (lambda t, g: torch.grid_sampler_2d(t[..., None], g[:1, ..., None], 0, 0, True), "same batch size"),
+        (lambda t, g: torch.grid_sampler_3d(t, g[:1], 0, 0, True), "same batch size"),
+        (lambda t, g: torch._grid_sampler_2d_cpu_fallback(t, g[:1], 0, 0, True), "same batch size"),
         (lambda t, g: torch.grid_sampler(t, g[..., :1], 0, 0, True), "size 2 in last dimension"),
         (lambda t, g: torch.grid_sampler(t, g[:, 0], 0, 0, True), "same number of dimensions"),
         (lambda t, g: torch.grid_sampler(t[:, :, :0], g, 0, 0, True), "non-empty spatial dimensions"),

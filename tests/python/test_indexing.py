@@ -258,7 +258,9 @@ def test_assigning_values(device):
     t[1] = [4, 5, 6] if False else torch.tensor([4.0], device=device)
     assert t.tolist() == [[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]]
     t[:, 1] = t[:, 0]
-    t[0, :2] = t[0, 1:]
+    with pytest.raises(RuntimeError, match="refer to a single memory location"):
+        t[0, :2] = t[0, 1:]
+    t[:, :2] = t[:, 1:]
     assert t.tolist() == [[1.0, 3.0, 3.0], [4.0, 4.0, 4.0]]
     t[...] = 0
     t[:, [0, 2]] = torch.ones(2, 2, device=device)

@@ -369,6 +369,34 @@ def test_dlpack_with_torch(dtype):
     assert torch.from_dlpack(theirs.__dlpack__()).tolist() == theirs.tolist()
 
 
+def test_capsules_of_the_dlpack_module():
+    module = torch.utils.dlpack
+    t = torch.arange(4.0)
+    for export in (torch.to_dlpack, module.to_dlpack):
+        capsule = export(t)
+        for back in (module.from_dlpack, torch.from_dlpack, torch.asarray):
+            shared = back(export(t))
+            assert shared.data_ptr() == t.data_ptr() and shared.tolist() == t.tolist()
+        module.from_dlpack(capsule)
+        with pytest.raises(RuntimeError, match="consumed only once"):
+            module.from_dlpack(capsule)
+    assert module.DLDeviceType.kDLCPU == t.__dlpack_device__()[0] == 1
+    for stream, error in [
+        (object(), TypeError),
+        ("a", TypeError),
+        (1.5, TypeError),
+        (True, TypeError),
+        (1, AssertionError),
+    ]:
+        with pytest.raises(error, match="stream"):
+            t.__dlpack__(stream=stream)
+    assert module.from_dlpack(t.__dlpack__(stream=-1)).tolist() == t.tolist()
+    with pytest.raises(AssertionError, match="not supported when ext_tensor is already"):
+        torch.from_dlpack(torch.to_dlpack(t), copy=True)
+    with pytest.raises(BufferError, match="require gradient"):
+        torch.to_dlpack(torch.ones(2, requires_grad=True))
+
+
 @pytest.mark.parametrize("version", [None, (1, 0)])
 def test_dlpack_capsules(version):
     a = np.arange(1000.0)

@@ -1,6 +1,7 @@
 """Order, search and sets on random views against NumPy."""
 
 import numpy as np
+import pytest
 import rushlight as torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -116,3 +117,13 @@ def test_histogram_and_bincount(data):
     check(torch.histc(t, bins, -6, 6), np.histogram(a, bins, (-6, 6))[0].astype(a.dtype))
     t, a = data.draw(tensors(("uint8", "int64"), shape=(data.draw(st.integers(0, 9)),)))
     check(torch.bincount(abs(t)), np.bincount(np.abs(a)).astype(np.int64))
+
+
+def test_searchsorted_warns_of_copies():
+    rows, values = torch.arange(6.0).view(2, 3), torch.ones(2, 2)
+    for a, b, text in [
+        (rows, values.t(), "input value tensor"),
+        (rows.t().contiguous().t(), values, "boundary tensor"),
+    ]:
+        with pytest.warns(UserWarning, match=f"{text} is non-contiguous"):
+            assert torch.searchsorted(a, b).tolist() == [[1, 1], [0, 0]]

@@ -286,3 +286,14 @@ def test_exact_share_of_torch_numbers():
     a, b = torch.randn(100_000).numpy(), reference.randn(100_000).numpy()
     assert np.abs(a - b).max() < 1e-6 and math.isfinite(a.sum())
     assert torch.get_rng_state().tolist() == reference.get_rng_state().tolist()
+
+
+def test_complex32(device):
+    torch.manual_seed(3)
+    x = torch.randn(500, dtype=torch.complex32, device=device)
+    u = torch.rand(500, dtype=torch.complex32, device=device)
+    for t, mean, std in ((x, 0, 0.5**0.5), (u, 0.5, 12**-0.5)):
+        parts = torch.view_as_real(t).double()
+        assert t.dtype == torch.complex32 and parts.isfinite().all()
+        assert abs(parts.mean() - mean) < 0.1 and abs(parts.std() - std) < 0.1
+    assert torch.empty(4, dtype=torch.complex32, device=device).uniform_(1, 2).to(torch.complex64).real.min() >= 1

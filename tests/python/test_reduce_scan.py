@@ -44,6 +44,9 @@ def test_logcumsumexp_of_special_values(device):
         np.testing.assert_allclose(array(t[0].logcumsumexp(0)), want[0], rtol=1e-6)
     c = np.array([1 + 2j, -3 + 1j, 2 - 3j, 0.5j])
     np.testing.assert_allclose(np.exp(array(tensor(c, device).logcumsumexp(0))), np.exp(c).cumsum(), rtol=1e-13)
+    # The logarithm of a complex zero has no angle.
+    zeros = torch.tensor([complex(-inf, inf), complex(-inf, 4), 1.5 + 2j, complex(-inf, 1)], device=device)
+    assert zeros.logcumsumexp(0).tolist() == [-inf, -inf, 1.5 + 2j, 1.5 + 2j]
     assert torch.empty(0, 2, device=device).logcumsumexp(0).shape == (0, 2)
     assert torch.tensor(2.0, device=device).logcumsumexp(0).item() == 2.0
     with pytest.raises(NotImplementedError, match="logcumsumexp"):

@@ -81,8 +81,42 @@ def test_make_tensor(name):
 def test_make_tensor_refuses():
     with pytest.raises(ValueError, match="requires_grad"):
         make_tensor(2, dtype=torch.int64, requires_grad=True)
-    with pytest.raises(ValueError, match="low"):
-        make_tensor(2, dtype=torch.float32, low=2, high=1)
+    for dtype in (torch.float32, torch.complex64, torch.int64, torch.bool):
+        for low, high, text in [
+            (2, 1, "`low` must be less"),
+            (None, float("nan"), "cannot be NaN"),
+            (-(2**2000), -(2**1999), "only supports"),
+            (2**1999, 2**2000, "only supports"),
+        ]:
+            with pytest.raises(ValueError, match=text):
+                make_tensor(2, dtype=dtype, low=low, high=high)
+    with pytest.raises(ValueError, match="`low` must be less"):
+        make_tensor(2, dtype=torch.int64, low=1, high=1)
+    with pytest.warns(FutureWarning, match="low==high"):
+        assert make_tensor(2, dtype=torch.complex64, low=1.5, high=1.5).tolist() == [1.5 + 1.5j] * 2
+    with pytest.raises(ValueError, match="mutually exclusive"):
+        make_tensor(2, 3, 4, 5, dtype=torch.int64, noncontiguous=True, memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("name", "float32 float64 float16 bfloat16 complex64 complex128 complex32".split())
+def test_make_tensor_over_the_whole_range(name):
+    dtype = getattr(torch, name)
+    info = torch.finfo(dtype)
+    t = make_tensor(1000, dtype=dtype, low=info.min, high=info.max)
+    values = (torch.view_as_real(t) if t.is_complex() else t).double()
+    assert values.isfinite().all() and values.max() > info.max / 2 and values.min() < info.min / 2
+    assert t._base is None
+
+
+@pytest.mark.parametrize("name", "float32 float64 float16 bfloat16 complex64 complex32 int64 int8 uint8 bool".split())
+def test_make_tensor_like_torch(name):
+    reference = pytest.importorskip("torch")
+    for kwargs in ({}, {"low": -3, "high": 1.5}, {"noncontiguous": True}, {"exclude_zero": True, "low": 0, "high": 2}):
+        results = []
+        for m in (torch, reference):
+            m.manual_seed(5)
+            results.append(m.testing.make_tensor(3, 40, dtype=getattr(m, name), device="cpu", **kwargs))
+        assert results[0].tolist() == results[1].tolist() and results[0].stride() == results[1].stride()
 
 
 def test_settings_keep_their_values():
@@ -130,7 +164,7 @@ def test_methods_of_old_programs():
         torch.ones(2, requires_grad=True).apply_(lambda v: v)
     with pytest.raises(TypeError, match="expected torch.FloatTensor"):
         torch.ones(2).map_(torch.ones(2).double(), lambda a, b: a)
-    with pytest.raises(RuntimeError, match="broadcast"):
+    with pytest.raises(RuntimeError, match="must match the existing size"):
         torch.ones(2).map_(torch.ones(3), lambda a, b: a)
     assert x.new(2, 3).shape == (2, 3) and x.new([1, 2]).tolist() == [1, 2] and x.new().shape == (0,)
     assert torch.ones(2, 3, 4).permute(2, 0, 1).dim_order() == (1, 2, 0)

@@ -3,14 +3,14 @@
 from .._missing import missing
 from . import hooks, naming
 
-__all__ = ["hooks", "naming"]
+__all__ = ["deterministic", "dlpack", "hooks", "naming"]
 
 _missing = missing(__name__)
 
 
 def __getattr__(name: str) -> object:
-    if name == "dlpack":
+    if name in ("deterministic", "dlpack"):  # imported when asked for
         import importlib
 
-        return importlib.import_module(f"{__name__}.dlpack")
+        return importlib.import_module(f"{__name__}.{name}")
     return _missing(name)

@@ -1,10 +1,32 @@
-"""Exchange of tensors by DLPack."""
+"""Exchange of tensors with other libraries as DLPack capsules."""
 
-from .._C import from_dlpack
+from __future__ import annotations
 
-__all__ = ["from_dlpack", "to_dlpack"]
+import enum
+
+from .._C import from_dlpack, to_dlpack
+from .._missing import missing
+
+__all__ = ["DLDeviceType", "from_dlpack", "to_dlpack"]
+
+__getattr__ = missing(__name__)
 
 
-def to_dlpack(tensor) -> object:
-    """A DLPack capsule of the tensor's memory, for one use by from_dlpack() of any library."""
-    return tensor.__dlpack__()
+class DLDeviceType(enum.IntEnum):
+    """The device types of the DLPack standard."""
+
+    kDLCPU = 1
+    kDLCUDA = 2
+    kDLCUDAHost = 3
+    kDLOpenCL = 4
+    kDLVulkan = 7
+    kDLMetal = 8
+    kDLVPI = 9
+    kDLROCM = 10
+    kDLROCMHost = 11
+    kDLExtDev = 12
+    kDLCUDAManaged = 13
+    kDLOneAPI = 14
+    kDLWebGPU = 15
+    kDLHexagon = 16
+    kDLMAIA = 17
