@@ -399,7 +399,8 @@ have zeros between floating point numbers; where their results are below 1 in ma
 
 Complex functions (tests/python/test_complex.py) are not in the table: complex64 computes in double and rounds once but
 for sqrt, exp and products; complex128 is within 4.5 ULP of the magnitude of the result, quotients within 2.5, at every
-magnitude, but for pow, whose error grows with |b log a|, and logaddexp where the sum nearly vanishes.
+magnitude, but for pow, whose error grows with |b log a|, logaddexp where the sum nearly vanishes, and exp2 of imaginary
+parts beyond 2**40.
 
 | function | float32 | at | float64 | at |
 |---|---|---|---|---|
