@@ -24,8 +24,24 @@ PyObject* unary_inplace(Args& a) {
   unary(Op, a.tensor(0), {Target::Kind::InPlace, &a.tensor(0)});
   return Py_NewRef(a.object(0));
 }
+// Two numbers, which a few functions take: the first one as a 0-d tensor while the call runs.
+class FirstNumber {
+ public:
+  explicit FirstNumber(Args& a) {
+    if (is_tensor(a.object(0)) || is_tensor(a.object(1))) [[likely]]
+      return;
+    tensor_ = wrap(tensor_from_data(a.object(0), {}, true));
+    a.values[0] = tensor_;
+  }
+  ~FirstNumber() { Py_XDECREF(tensor_); }
+  FirstNumber(const FirstNumber&) = delete;
+
+ private:
+  PyObject* tensor_ = nullptr;
+};
 template <BinaryOp Op>
 PyObject* binary_call(Args& a) {
+  const FirstNumber first(a);
   if (a.has(2)) {
     binary(Op, a.operand(0), a.operand(1), {Target::Kind::Out, &a.tensor(2)});
     return Py_NewRef(a.object(2));
@@ -40,6 +56,7 @@ PyObject* binary_inplace(Args& a) {
 // add and sub: self, other, alpha, out
 template <BinaryOp Op>
 PyObject* scaled_call(Args& a) {
+  const FirstNumber first(a);
   const Scalar alpha = a.scalar(2, 1);
   if (a.has(3)) {
     binary(Op, a.operand(0), a.operand(1), {Target::Kind::Out, &a.tensor(3)}, alpha);
@@ -71,6 +88,7 @@ BinaryOp rounded(const Args& a, int at) {
   fail("div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", mode, "'");
 }
 PyObject* div_call(Args& a) {
+  const FirstNumber first(a);
   const BinaryOp op = rounded(a, 2);
   if (a.has(3)) {
     binary(op, a.operand(0), a.operand(1), {Target::Kind::Out, &a.tensor(3)});
@@ -237,8 +255,13 @@ void def_binary(const std::string& name, Binary forms, Handler call, Handler inp
   const std::string second = forms == Binary::Values ? "values" : forms == Binary::Degree ? "n" : "other";
   const std::string rest = second + ", *, Tensor? out=None)";
   const char* const doc = describe(name.c_str(), true);
+  const bool two_numbers = name == "mul" || name == "floor_divide";
   def((name + (second_number ? "(Tensor input, Operand " : "(Tensor input, Tensor ") + rest).c_str(), call,
-      special ? kSpecial : kBoth, doc);
+      special       ? kSpecial
+      : two_numbers ? kMethod
+                    : kBoth,
+      doc);
+  if (two_numbers) def((name + "(Operand input, Operand " + rest).c_str(), call, kFunction, doc);
   if (first_number) def((name + "(Scalar input, Tensor " + rest).c_str(), call, special ? kSpecial : kFunction);
   if (special || forms == Binary::Fresh) return;
   const bool function = forms == Binary::NumbersAll || forms == Binary::TensorsAll;
@@ -256,25 +279,30 @@ void register_elementwise() {
   def_binary(#function, Binary::forms, binary_call<BinaryOp::Name>, binary_inplace<BinaryOp::Name>);
 #include "rushlight/elementwise.def"
 
-  def("add(Tensor input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Add>, kBoth,
+  def("add(Operand input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Add>, kFunction,
       "input + alpha * other, elementwise.\n\ninput, other: tensors or numbers of any shapes that broadcast; their "
       "dtypes "
       "are promoted.\nalpha: factor of other; an integer for integer results.\nout: tensor for the result; resized "
       "where "
       "needed.\n\nRaises RuntimeError for shapes that do not broadcast and for results that out's dtype cannot hold.");
+  def("add(Tensor input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Add>, kMethod,
+      "self + alpha * other, elementwise.");
   def("add_(Tensor self, Operand other, *, Scalar alpha=1)", scaled_inplace<BinaryOp::Add>, kMethod);
-  def("sub(Tensor input, Operand other, *, Scalar alpha=1, Tensor? out=None)", scaled_call<BinaryOp::Sub>, kBoth,
-      "input - alpha * other, elementwise.");
+  for (const auto& [type, where] : {std::pair("Operand", kFunction), {"Tensor", kMethod}}) {
+    const std::string input = std::string("(") + type + " input, Operand other, *, ";
+    def(("sub" + input + "Scalar alpha=1, Tensor? out=None)").c_str(), scaled_call<BinaryOp::Sub>, where,
+        "input - alpha * other, elementwise.");
+    def(("div" + input + "str? rounding_mode=None, Tensor? out=None)").c_str(), div_call, where,
+        "input / other, elementwise.\n\nrounding_mode: None for true division (integers give the default dtype), "
+        "'trunc' towards zero, 'floor' downwards.");
+    def(("true_divide" + input + "Tensor? out=None)").c_str(), binary_call<BinaryOp::Div>, where);
+  }
   def("sub_(Tensor self, Operand other, *, Scalar alpha=1)", scaled_inplace<BinaryOp::Sub>, kMethod);
   def("add(Tensor input, Scalar alpha, Tensor other)", scaled_old<BinaryOp::Add>, kBoth);
   def("sub(Tensor input, Scalar alpha, Tensor other)", scaled_old<BinaryOp::Sub>, kBoth);
   def("add_(Tensor self, Scalar alpha, Tensor other)", scaled_old_inplace<BinaryOp::Add>, kMethod);
   def("sub_(Tensor self, Scalar alpha, Tensor other)", scaled_old_inplace<BinaryOp::Sub>, kMethod);
-  def("div(Tensor input, Operand other, *, str? rounding_mode=None, Tensor? out=None)", div_call, kBoth,
-      "input / other, elementwise.\n\nrounding_mode: None for true division (integers give the default dtype), 'trunc' "
-      "towards zero, 'floor' downwards.");
   def("div_(Tensor self, Operand other, *, str? rounding_mode=None)", div_inplace, kMethod);
-  def("true_divide(Tensor input, Operand other, *, Tensor? out=None)", binary_call<BinaryOp::Div>, kBoth);
   def(
       "__rdiv__(Tensor self, Operand other)",
       [](Args& a) { return wrap(binary(BinaryOp::Div, a.operand(1), a.operand(0))); }, kMethod);

@@ -93,6 +93,34 @@ def test_factors_in_the_old_order():
     assert x.sub_(2, torch.ones(2)).tolist() == [1, 1]
 
 
+def test_functions_of_numbers():
+    x = torch.tensor([1.0, 2.0])
+    assert torch.add(5, x).tolist() == [6, 7] and torch.add(5, x, alpha=2).tolist() == [7, 9]
+    assert torch.sub(5, x).tolist() == [4, 3] and torch.mul(5, x).tolist() == [5, 10]
+    assert torch.div(4, x).tolist() == torch.true_divide(4, x).tolist() == [4, 2]
+    assert torch.div(5, x, rounding_mode="floor").tolist() == torch.floor_divide(5, x).tolist() == [5, 2]
+    for result, value, dtype in [
+        (torch.add(5, 5), 10, torch.int64),
+        (torch.add(5, 2.5), 7.5, torch.float32),
+        (torch.multiply(True, 5), 5, torch.int64),
+        (torch.subtract(1, 2j), 1 - 2j, torch.complex64),
+        (torch.divide(5, 2), 2.5, torch.float32),
+        (torch.floor_divide(5, 2), 2, torch.int64),
+    ]:
+        assert result.shape == () and result.tolist() == value and result.dtype == dtype
+    out = torch.empty(0)
+    assert torch.mul(2, 3, out=out) is out and out.tolist() == 6
+    z = torch.tensor([1 + 2j])
+    assert torch.add(1, z.conj()).tolist() == [2 - 2j] and torch.mul(z.conj(), 1j).tolist() == [2 + 1j]
+    assert torch.add(input=1, other=x).tolist() == torch.add(x=1, x2=x).tolist() == [2, 3]
+    y = x.clone().requires_grad_()
+    torch.div(1, y).sum().backward()
+    assert y.grad.tolist() == [-1, -0.25]
+    for call in (lambda: torch.add("a", x), lambda: torch.mul("a", x), lambda: torch.div([1], x), lambda: torch.sub(1)):
+        with pytest.raises(TypeError):
+            call()
+
+
 def test_numpys_names_of_arguments():
     x, y = torch.tensor([[1.0, -2.0]]), torch.tensor([3.0, 4.0])
     assert torch.abs(x1=x).tolist() == torch.abs(x=x).tolist() == torch.abs(a=x).tolist() == [[1, 2]]
