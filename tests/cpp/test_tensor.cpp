@@ -392,7 +392,7 @@ void test_errors() {
   REFUSED(Error, i, add(i, 1, 0.5));
   const Tensor u = vec({1, 2}, DType::UInt8);
   REFUSED(Error, u, fill_(u, 300));
-  REFUSED(Error, u, add_(u, 300));
+  CHECK(values(add(u, 300)) == V({45, 46}));  // numbers beside integers wrap
   REFUSED(Error, b, neg(b));
   REFUSED(Error, b, sub(b, b));
   REFUSED(Error, b, add_(b, 1));
