@@ -229,6 +229,28 @@ bool is_alias(const std::string& name, PyObject* given) {
 // Why a signature did not take the arguments.
 struct Mismatch {
   std::string text;
+  bool method = false;    // positions do not count self
+  bool unpacked = false;  // the argument looked right by its first element: torch gives up here
+
+  // position: 1-based, 0 for a keyword.
+  void refuse(const Param& p, Py_ssize_t position, PyObject* o) {
+    if (p.kind == Kind::Ints && (PyTuple_Check(o) || PyList_Check(o)))
+      for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
+        if (PyObject* item = PySequence_Fast_GET_ITEM(o, i); !is_size(item)) return refuse_element(p, position, i, item);
+    text = place(p, position) + " must be " + expected(p) + ", not " + type_name(o);
+  }
+  void refuse_element(const Param& p, Py_ssize_t position, Py_ssize_t i, PyObject* item) {
+    unpacked = i > 0;
+    text = unpacked ? "argument '" + p.name + "' failed to unpack the object at pos " + std::to_string(i + 1) +
+                          " with error \"type must be tuple of ints,but got " + type_name(item) + "\""
+                    : place(p, position) + " must be tuple of ints, but found element of type " + type_name(item) +
+                          " at pos " + std::to_string(i);
+  }
+
+ private:
+  std::string place(const Param& p, Py_ssize_t position) const {
+    return "argument '" + p.name + (position ? "' (position " + std::to_string(position - method) + ")" : "'");
+  }
 };
 
 bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject* names, Args& args, Mismatch* why) {
@@ -248,9 +270,7 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
         // All that is left are integers of one list.
         for (Py_ssize_t k = i; k < count; ++k)
           if (!is_size(given[k])) {
-            if (why)
-              why->text = "argument '" + p.name + "' must be tuple of ints, but found element of type " +
-                          type_name(given[k]) + " at pos " + std::to_string(k - i);
+            if (why) why->refuse_element(p, i + 1, k - i, given[k]);
             return false;
           }
         args.variadic = given + i;
@@ -265,9 +285,7 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
         continue;
       }
       if (!accepts(p, o)) {
-        if (why)
-          why->text = "argument '" + p.name + "' (position " + std::to_string(i + 1) + ") must be " + expected(p) +
-                      ", not " + type_name(o);
+        if (why) why->refuse(p, i + 1, o);
         return false;
       }
       args.values[param] = o;
@@ -303,7 +321,7 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
       const Param& p = s.params[found];
       if (o == Py_None && (p.nullable || (!p.required && p.fallback == "None"))) continue;
       if (!accepts(p, o)) {
-        if (why) why->text = "argument '" + p.name + "' must be " + expected(p) + ", not " + type_name(o);
+        if (why) why->refuse(p, 0, o);
         return false;
       }
       args.values[found] = o;
@@ -327,21 +345,28 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
   return true;
 }
 
-[[gnu::cold]] PyObject* fail_call(const Function& f, PyObject* const* given, Py_ssize_t count, PyObject* names) {
+[[gnu::cold]] PyObject* fail_call(const Function& f, PyObject* const* given, Py_ssize_t count, PyObject* names,
+                                  bool method) {
   std::string text;
-  if (f.overloads.size() == 1) {
-    Args args;
-    Mismatch why;
+  Args args;
+  Mismatch why;
+  why.method = method;
+  for (const Signature& s : f.overloads)
+    if (!why.unpacked) bind(s, given, count, names, args, &why);
+  if (why.unpacked) {
+    text = f.name + "(): " + why.text;
+  } else if (f.overloads.size() == 1) {
     bind(f.overloads[0], given, count, names, args, &why);
     text = f.name + "(): " + why.text;
     if (why.text.rfind("missing", 0) == 0 || why.text.rfind("takes", 0) == 0 || why.text.rfind("got", 0) == 0)
       text = f.name + "() " + why.text;
   } else {
     text = f.name + "() received an invalid combination of arguments - got (";
-    for (Py_ssize_t i = 0; i < count; ++i) text += (i ? ", " : "") + type_name(given[i]);
+    const Py_ssize_t first = method && count ? 1 : 0;
+    for (Py_ssize_t i = first; i < count; ++i) text += (i > first ? ", " : "") + type_name(given[i]);
     if (names)
       for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
-        text += std::string(count + i ? ", " : "") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, i)) + "=" +
+        text += std::string(count - first + i ? ", " : "") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, i)) + "=" +
                 type_name(given[count + i]);
     text += "), but expected one of:";
     for (const Signature& s : f.overloads) text += "\n * " + s.shown;
@@ -395,7 +420,7 @@ PyObject* call(PyObject* callable, PyObject* const* given, size_t nargsf, PyObje
         return s.handler(args);
       }
     if (PyErr_Occurred()) return nullptr;
-    return fail_call(f, given, count, names);
+    return fail_call(f, given, count, names, reinterpret_cast<FunctionObject*>(callable)->method);
   } catch (...) {
     set_python_error();
     return nullptr;

@@ -329,7 +329,8 @@ PyObject* tensor_compare(PyObject* a, PyObject* b, int op) {
   });
 }
 
-Py_hash_t tensor_hash(PyObject* self) { return _Py_HashPointer(self); }
+// id(tensor), as torch has it.
+Py_hash_t tensor_hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(self)); }
 
 Py_ssize_t tensor_length(PyObject* self) {
   const Tensor& t = unwrap(self);

@@ -358,7 +358,11 @@ std::string type_name(PyObject* o) {
       return true;
     }();
     if (same) return text + " of " + Py_TYPE(PySequence_Fast_GET_ITEM(o, 0))->tp_name + "s";
-    return text;
+    if (n > 8) return text;
+    text += " of (";
+    for (Py_ssize_t i = 0; i < n; ++i)
+      text += (i ? ", " : "") + std::string(Py_TYPE(PySequence_Fast_GET_ITEM(o, i))->tp_name);
+    return text + ")";
   }
   if (is_dtype(o)) return "torch.dtype";
   if (Py_TYPE(o) == g_device_type) return "torch.device";

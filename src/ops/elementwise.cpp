@@ -422,6 +422,12 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
       fail(in.name, " is not supported for complex tensors.");
     if ((op == UnaryOp::IsPosInf || op == UnaryOp::IsNegInf) && is_complex(own))
       fail(in.name, " does not support complex inputs.");
+    // Overlap is told before dtypes, as in torch.
+    if (target.kind == Target::Kind::InPlace) layout::check_writable(self);
+    if (target.kind == Target::Kind::Out) {
+      layout::check_writable(*target.tensor);
+      check_no_partial_overlap(*target.tensor, self);
+    }
     fail_dtype(in.name, own);
   }
   check_cpu(in.name, self);

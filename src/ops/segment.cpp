@@ -1,8 +1,11 @@
-// Reductions of segments: every element gets the number of its segment, and scatter_reduce does the rest.
+// Reductions of segments. The derivatives give every element the number of its segment, and gather and scatter_reduce
+// do the rest.
 #include "rushlight/segment.h"
 
+#include <algorithm>
 #include <limits>
 
+#include "cpu/segment.h"
 #include "ops/elementwise.h"
 #include "rushlight/index.h"
 #include "rushlight/ternary.h"
@@ -25,9 +28,13 @@ How how_of(std::string_view reduce) {
 }
 
 struct Segments {
-  Tensor index;    // of the shape of data: the segment of each element, `count` for those outside all
-  Tensor lengths;  // int64, of the shape of the result, expanded
-  int64_t dim, count;
+  Tensor begins, lengths;  // int64, of the shape of the result up to dim
+  int64_t dim, count, outer;
+};
+
+// With the numbers of the segments for each element of data.
+struct Numbered : Segments {
+  Tensor index;  // of the shape of data; `count` for elements outside all segments
 };
 
 Segments find_segments(const Tensor& data, const SegmentOptions& o) {
@@ -52,15 +59,13 @@ Segments find_segments(const Tensor& data, const SegmentOptions& o) {
   const Tensor values = contiguous(to(given, DType::Int64));
   const int64_t count = by_lengths ? columns : columns - 1;
   DimVector head(given.sizes());
-  head[dim] = n;
-  const Tensor index = full(head, count, DType::Int64);
   head[dim] = count;
-  const Tensor lengths = empty(head, DType::Int64);
+  const Tensor begins = empty(head, DType::Int64), lengths = empty(head, DType::Int64);
   int64_t rows = 1;
   for (int64_t d = 0; d < dim; ++d) rows *= given.sizes()[d];
   const int64_t* at = values.data_ptr<int64_t>();
-  int64_t *ids = index.data_ptr<int64_t>(), *sizes = lengths.data_ptr<int64_t>();
-  for (int64_t row = 0; row < rows; ++row, at += columns, ids += n, sizes += count) {
+  int64_t *starts = begins.data_ptr<int64_t>(), *sizes = lengths.data_ptr<int64_t>();
+  for (int64_t row = 0; row < rows; ++row, at += columns, starts += count, sizes += count) {
     int64_t begin = by_lengths || count == 0 ? 0 : at[0];
     if (begin < 0 || begin > n)
       fail("segment_reduce(): offset ", begin, " is out of range for dimension ", dim, " with size ", n);
@@ -72,8 +77,8 @@ Segments find_segments(const Tensor& data, const SegmentOptions& o) {
         fail("segment_reduce(): segment ", s, " ends beyond the ", n, " elements of dimension ", dim);
       }
       const int64_t end = by_lengths ? begin + at[s] : at[s + 1];
+      starts[s] = begin;
       sizes[s] = end - begin;
-      for (int64_t i = begin; i < end; ++i) ids[i] = s;
       begin = end;
     }
     if (!by_lengths || o.unsafe) continue;
@@ -86,13 +91,27 @@ Segments find_segments(const Tensor& data, const SegmentOptions& o) {
       fail("segment_reduce(): Expected all rows of lengths along axis ", dim,
            " to sum to data.size(lengths.dim()-1) when !unsafe.");
   }
-  // The dims after the segmented one see the same numbers.
-  DimVector shape(data.sizes()), ones(head);
-  while (static_cast<int64_t>(ones.size()) < data.dim()) ones.push_back(1);
-  ones[dim] = n;
-  const Tensor wide = expand(view(index, ones), shape);
-  shape[dim] = ones[dim] = count;
-  return {wide, expand(view(lengths, ones), shape), dim, count};
+  return {begins, lengths, dim, count, rows};
+}
+
+// A tensor with the dims up to `dim`, seen with all dims of data; the size of `dim` stays its own.
+Tensor widened(const Tensor& t, IntSpan sizes, int64_t dim) {
+  DimVector shape(sizes), ones(t.sizes());
+  while (ones.size() < shape.size()) ones.push_back(1);
+  shape[dim] = ones[dim];
+  return expand(view(t, ones), shape);
+}
+
+Numbered numbered(const Segments& s, const Tensor& data) {
+  const int64_t n = data.sizes()[s.dim];
+  DimVector head(s.lengths.sizes());
+  head[s.dim] = n;
+  const Tensor index = full(head, s.count, DType::Int64);
+  int64_t* const ids = index.data_ptr<int64_t>();
+  const int64_t *begins = s.begins.data_ptr<int64_t>(), *lengths = s.lengths.data_ptr<int64_t>();
+  for (int64_t i = 0; i < s.outer * s.count; ++i)
+    std::fill_n(ids + i / s.count * n + begins[i], lengths[i], i % s.count);
+  return {s, widened(index, data.sizes(), s.dim)};
 }
 
 Scalar start_of(How how) {
@@ -106,7 +125,7 @@ Scalar start_of(How how) {
 }
 
 // One reduction over all elements; those outside the segments go to one more place, which is cut off.
-Tensor scattered(const Tensor& data, const Segments& s, const char* reduce, const Scalar& start) {
+Tensor scattered(const Tensor& data, const Numbered& s, const char* reduce, const Scalar& start) {
   DimVector shape(data.sizes());
   shape[s.dim] = s.count + 1;
   const Tensor all = scatter_reduce(full(shape, start, data.dtype()), s.dim, s.index, data, reduce);
@@ -114,7 +133,7 @@ Tensor scattered(const Tensor& data, const Segments& s, const char* reduce, cons
 }
 
 // What belongs to the segment of each element; 0 outside the segments.
-Tensor gathered(const Tensor& values, const Segments& s) {
+Tensor gathered(const Tensor& values, const Numbered& s) {
   DimVector shape(values.sizes());
   shape[s.dim] = 1;
   const Tensor parts[] = {values, zeros(shape, values.dtype())};
@@ -122,7 +141,7 @@ Tensor gathered(const Tensor& values, const Segments& s) {
 }
 
 // d prod / d x: the product of the others.
-Tensor product_of_others(const Tensor& x, const Tensor& result, const Segments& s, const Scalar& start, bool twice) {
+Tensor product_of_others(const Tensor& x, const Tensor& result, const Numbered& s, const Scalar& start, bool twice) {
   const Tensor nan = isnan(x), zero = eq(x, 0);
   const Tensor special = logical_or(nan, zero);
   const Tensor regular = masked_fill(x, special, 1);
@@ -139,11 +158,11 @@ Tensor product_of_others(const Tensor& x, const Tensor& result, const Segments& 
   return where(special, rest, plain);
 }
 
-Tensor derivative(How how, const Tensor& grad, const Tensor& x, const Tensor& result, const Segments& s,
+Tensor derivative(How how, const Tensor& grad, const Tensor& x, const Tensor& result, const Numbered& s,
                   const Scalar& start, bool twice) {
   switch (how) {
     case How::Sum: return gathered(grad, s);
-    case How::Mean: return gathered(div(grad, clamp_min(s.lengths, 1)), s);
+    case How::Mean: return gathered(div(grad, clamp_min(widened(s.lengths, x.sizes(), s.dim), 1)), s);
     case How::Prod: return mul(gathered(grad, s), product_of_others(x, result, s, start, twice));
     default: {
       // Equal extremes share the gradient.
@@ -171,27 +190,37 @@ Tensor segment_reduce(const Tensor& data, std::string_view reduce, const Segment
   if (o.offsets.defined()) options.lengths = Tensor();
   const Segments s = find_segments(data, options);
   const Scalar start = o.initial ? *o.initial : start_of(how);
-  constexpr const char* names[] = {"sum", "sum", "amax", "amin", "prod"};
   const DType own = data.dtype(), computed = kernel_dtype(own);
   Tensor result;
   {
     NoGradGuard no_grad;
-    result = scattered(to(data, computed), s, names[static_cast<int>(how)], start);
+    const Tensor x = contiguous(to(data, computed));
+    DimVector shape(data.sizes());
+    shape[s.dim] = s.count;
+    result = empty(shape, computed);
+    int64_t inner = 1;
+    for (int64_t d = s.dim + 1; d < data.dim(); ++d) inner *= shape[d];
+    constexpr cpu::SegmentOp ops[] = {cpu::SegmentOp::Sum, cpu::SegmentOp::Sum, cpu::SegmentOp::Max,
+                                      cpu::SegmentOp::Min, cpu::SegmentOp::Prod};
+    cpu::reduce_segments(computed,
+                         {x.data(), result.data(), s.begins.data_ptr<int64_t>(), s.lengths.data_ptr<int64_t>(), s.outer,
+                          data.sizes()[s.dim], s.count, inner, ops[static_cast<int>(how)], start.to_double()});
     if (how == How::Mean) {
-      const Tensor none = eq(s.lengths, 0);
-      result = div(result, clamp_min(s.lengths, 1));
-      if (!o.initial) result = masked_fill(result, none, std::numeric_limits<double>::quiet_NaN());
+      const Tensor lengths = widened(s.lengths, data.sizes(), s.dim);
+      result = div(result, clamp_min(lengths, 1));
+      if (!o.initial) result = masked_fill(result, eq(lengths, 0), std::numeric_limits<double>::quiet_NaN());
     }
-    result = contiguous(to(result, own));
+    result = to(result, own);
   }
   if (autograd::needs(data))
-    autograd::record(
-        "SegmentReduceBackward0", result, {&data},
-        [how, s, start, own, computed, a = SavedTensor(data), b = SavedTensor(result)](Grads& g) {
-          const Tensor x = g.unpack(a), y = g.unpack(b);
-          const bool twice = autograd::needs(g.grad(), x);
-          g[0] = to(derivative(how, to(g.grad(), computed), to(x, computed), to(y, computed), s, start, twice), own);
-        });
+    autograd::record("SegmentReduceBackward0", result, {&data},
+                     [how, s, start, own, computed, a = SavedTensor(data), b = SavedTensor(result)](Grads& g) {
+                       const Tensor x = g.unpack(a), y = g.unpack(b);
+                       const bool twice = autograd::needs(g.grad(), x);
+                       g[0] = to(derivative(how, to(g.grad(), computed), to(x, computed), to(y, computed),
+                                            numbered(s, x), start, twice),
+                                 own);
+                     });
   return result;
 }
 

@@ -58,7 +58,8 @@ void test_creation() {
   CHECK_THROWS(Error, eye(-1));
   CHECK(empty(DimVector{0, 5}).numel() == 0);
   CHECK(empty(DimVector{kMax / 2, kMax / 2, 0}).numel() == 0);
-  CHECK(flatten(empty(DimVector{2, 0, kMax / 2, kMax / 2}), 0, 1).numel() == 0);
+  CHECK(flatten(empty(DimVector{2, 0, kMax / 2, 1}), 0, 1).numel() == 0);
+  CHECK_THROWS(Error, empty(DimVector{2, 0, kMax / 2, kMax / 2}));  // strides beyond int64
   CHECK_THROWS(Error, empty(DimVector{-1}));
   CHECK_THROWS(Error, empty(DimVector{kMax, 2}));
   CHECK_THROWS(Error, empty(DimVector(kMaxDims + 1, 1)));
@@ -171,13 +172,12 @@ void test_views() {
 
 void test_copies() {
   const Tensor x = arange(0, 10, 1, DType::Float32);
-  copy_(x.slice(0, 1, 10), x.slice(0, 0, 9));
-  CHECK(values(x) == V({0, 0, 1, 2, 3, 4, 5, 6, 7, 8}));
-  copy_(x.slice(0, 0, 9), x.slice(0, 1, 10));
-  CHECK(values(x) == V({0, 1, 2, 3, 4, 5, 6, 7, 8, 8}));
+  // Dense memory that meets is refused, as in torch; in all other cases the copy is as if through a temporary.
+  CHECK_THROWS(Error, copy_(x.slice(0, 1, 10), x.slice(0, 0, 9)));
   const Tensor m = reshape(arange(0, 9, 1, DType::Float32), DimVector{3, 3});
-  copy_(m, t(m));
-  CHECK(values(m) == V({0, 3, 6, 1, 4, 7, 2, 5, 8}));
+  CHECK_THROWS(Error, copy_(m, t(m)));
+  copy_(m.slice(1, 1, 3), m.slice(1, 0, 2));
+  CHECK(values(m) == V({0, 0, 1, 3, 3, 4, 6, 6, 7}));
   copy_(m, vec({1, 2, 3}, DType::Int64));
   CHECK(values(m) == V({1, 2, 3, 1, 2, 3, 1, 2, 3}));
   const uint32_t before = m.version();
@@ -195,11 +195,11 @@ void test_copies() {
   }
   CHECK(m.version() == before && values(m)[1] == 2);
   CHECK_THROWS(Error, copy_(vec({1}), vec({1, 2, 3})));
-  // Random strided copies within one memory are as if through a temporary.
+  // Random strided copies within one memory.
   for (int round = 0; round < 300; ++round) {
     const Tensor base = random_tensor({64});
     auto piece = [&] {
-      const Tensor p = as_strided(base, DimVector{4, 5}, g_random() % 2 ? DimVector{5, 1} : DimVector{1, 6},
+      const Tensor p = as_strided(base, DimVector{4, 5}, g_random() % 2 ? DimVector{6, 1} : DimVector{1, 6},
                                   static_cast<int64_t>(g_random() % 30));
       return p;
     };
@@ -392,7 +392,7 @@ void test_errors() {
   REFUSED(Error, i, add(i, 1, 0.5));
   const Tensor u = vec({1, 2}, DType::UInt8);
   REFUSED(Error, u, fill_(u, 300));
-  REFUSED(Error, u, add_(u, 300));
+  CHECK(values(add(u, 300)) == V({45, 46}));  // numbers beside integers wrap
   REFUSED(Error, b, neg(b));
   REFUSED(Error, b, sub(b, b));
   REFUSED(Error, b, add_(b, 1));

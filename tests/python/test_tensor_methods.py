@@ -60,6 +60,7 @@ def test_questions():
         torch.tensor([]).is_nonzero()
     with pytest.raises(RuntimeError, match="with more than one value is ambiguous"):
         x.is_nonzero()
+    assert hash(x) == id(x)
     assert x.data_ptr() != 0 and x[0:0].data_ptr() == 0 and torch.empty(2, 2).resize_(0, 2).data_ptr() == 0
 
 
@@ -149,6 +150,11 @@ def test_overlap_is_told_before_dtypes():
     x = torch.rand(4)
     for call in (lambda: x[:-1].__ilshift__(x[1:]), lambda: x[:-1].__irshift__(x[1:]), lambda: x[1:].copy_(x[:-1])):
         with pytest.raises(RuntimeError, match="unsupported operation"):
+            call()
+    # A kernel that does not exist.
+    y = torch.rand(1).expand(3, 3)
+    for call in (y.bitwise_not_, lambda: torch.bitwise_not(x[1:], out=x[:-1])):
+        with pytest.raises(RuntimeError, match="single memory location"):
             call()
     m = torch.arange(9.0).view(3, 3)
     with pytest.raises(RuntimeError, match="unsupported operation"):
@@ -244,3 +250,30 @@ def test_sequences_that_refuse():
         torch.tensor(Broken())
     with pytest.raises(RuntimeError, match="Stride calculation overflowed"):
         torch.empty([0, 4, 2**61])
+
+
+@pytest.mark.parametrize(
+    "call,message",
+    [
+        (
+            lambda x: torch.ones(["a"]),
+            "ones(): argument 'size' (position 1) must be tuple of ints, but found element of type str at pos 0",
+        ),
+        (
+            lambda x: torch.zeros(size=(2.5,)),
+            "zeros(): argument 'size' must be tuple of ints, but found element of type float at pos 0",
+        ),
+        (lambda x: torch.ones(2, "a"), "ones(): argument 'size' failed to unpack the object at pos 2 with error"),
+        (lambda x: x.view((2, "a")), "view(): argument 'size' failed to unpack the object at pos 2"),
+        (lambda x: x.view(("a", 2)), "view() received an invalid combination of arguments - got (tuple of (str, int))"),
+        (lambda x: x.index_select("a", x), "index_select(): argument 'dim' (position 1) must be int, not str"),
+        (lambda x: torch.index_select(x, "a", x), "index_select(): argument 'dim' (position 2) must be int, not str"),
+        (lambda x: torch.tensor(), 'tensor() missing 1 required positional arguments: "data"'),
+        (lambda x: torch.gather(x), 'gather() missing 2 required positional argument: "dim", "index"'),
+        (lambda x: x.gather(), 'gather() missing 2 required positional argument: "dim", "index"'),
+    ],
+)
+def test_messages_of_the_parser(call, message):
+    with pytest.raises(TypeError) as error:
+        call(torch.ones(4))
+    assert str(error.value).startswith(message)
