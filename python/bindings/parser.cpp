@@ -236,7 +236,8 @@ struct Mismatch {
   void refuse(const Param& p, Py_ssize_t position, PyObject* o) {
     if (p.kind == Kind::Ints && (PyTuple_Check(o) || PyList_Check(o)))
       for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
-        if (PyObject* item = PySequence_Fast_GET_ITEM(o, i); !is_size(item)) return refuse_element(p, position, i, item);
+        if (PyObject* item = PySequence_Fast_GET_ITEM(o, i); !is_size(item))
+          return refuse_element(p, position, i, item);
     text = place(p, position) + " must be " + expected(p) + ", not " + type_name(o);
   }
   void refuse_element(const Param& p, Py_ssize_t position, Py_ssize_t i, PyObject* item) {
