@@ -29,34 +29,6 @@ def test_fill_diagonal_refuses():
             torch.zeros(shape).fill_diagonal_(1)
 
 
-def test_dim_order_checks_for_ambiguity():
-    order = torch.Tensor.dim_order
-    assert order(torch.empty(2, 3, 5, 7), ambiguity_check=True) == (0, 1, 2, 3)
-    assert order(torch.empty(2, 3, 4).transpose(0, 2), ambiguity_check=True) == (2, 1, 0)
-    assert order(torch.empty(1, 2, 3, 4), ambiguity_check=[torch.contiguous_format, torch.channels_last]) == (
-        0,
-        1,
-        2,
-        3,
-    )
-    last = torch.empty(2, 3, 4, 5).to(memory_format=torch.channels_last)
-    assert order(last, ambiguity_check=[torch.contiguous_format, torch.channels_last]) == (0, 2, 3, 1)
-    one = torch.empty(2, 1, 4, 5)
-    for t, check in [
-        (one, True),
-        (one, [torch.contiguous_format, torch.channels_last]),
-        (one[:0].expand(0, 1, 4, 5), []),
-    ]:
-        if check:
-            with pytest.raises(RuntimeError, match="unique dim order"):
-                order(t, ambiguity_check=check)
-        else:
-            order(t, ambiguity_check=check)
-    for wrong in ("x", [1], 1):
-        with pytest.raises(TypeError, match="ambiguity_check"):
-            order(one, ambiguity_check=wrong)
-
-
 def test_result_type_takes_names():
     x = torch.ones(1)
     assert torch.result_type(tensor=x, other=2.5) == torch.float32
