@@ -14,7 +14,6 @@
 #include "rushlight/ops.h"
 #include "rushlight/random.h"
 #include "rushlight/reduce.h"
-#include "rushlight/saved_hooks.h"
 #include "rushlight/segment.h"
 #include "rushlight/shape.h"
 #include "rushlight/sort.h"

@@ -404,23 +404,6 @@ void register_methods_of_autograd() {
       "register_post_accumulate_grad_hook(Tensor self, object hook) -> object",
       [](Args& a) { return register_leaf_hook(a.object(0), a.object(1)); }, kMethod,
       "hook(tensor) is called after backward() has added to .grad of this leaf.");
-  def("_current_backward() -> int", [](Args&) { return PyLong_FromLongLong(autograd::current_run()); }, kFunction);
-  def(
-      "_will_run(object nodes) -> list[bool]",
-      [](Args& a) {
-        Owned items(PySequence_Tuple(a.object(0)));
-        std::vector<Node*> nodes;
-        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(items.get()); ++i) {
-          PyObject* o = PyTuple_GET_ITEM(items.get(), i);
-          nodes.push_back(PyObject_TypeCheck(o, &NodeType) ? &node_of(o) : nullptr);
-        }
-        const std::vector<bool> found = autograd::will_run(nodes);
-        Owned list(PyList_New(std::ssize(found)));
-        for (size_t i = 0; i < found.size(); ++i)
-          PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), wrap_bool(found[i]));
-        return list.release();
-      },
-      kFunction);
   def(
       "is_inference(Tensor input) -> bool", [](Args& a) { return wrap_bool(a.tensor(0).impl()->inference); }, kBoth,
       "Whether the tensor was made in inference mode.");

@@ -77,7 +77,6 @@ NB_MODULE(_C, m) {
     register_normalization();
     register_grid_sampler();
     register_contract();
-    register_saved_hooks();
     register_deprecated();
     register_segment();
     register_methods();

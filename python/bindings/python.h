@@ -262,7 +262,6 @@ void register_statistics();
 void register_normalization();
 void register_grid_sampler();
 void register_contract();
-void register_saved_hooks();
 void register_deprecated();  // after the current forms
 void register_segment();
 

@@ -86,9 +86,6 @@ class NodeTable {
   size_t count_ = 0;
 };
 
-thread_local Run* t_run = nullptr;  // the innermost backward of this thread
-std::atomic<int64_t> g_runs{0};
-
 }  // namespace
 
 struct Run {
@@ -103,9 +100,6 @@ struct Run {
     int32_t next;
   };
 
-  const std::vector<std::pair<Edge, Tensor>>& starts;
-  const int64_t id = g_runs.fetch_add(1, std::memory_order_relaxed);
-  Run* const outer = std::exchange(t_run, this);
   bool retain_graph = false;
   std::vector<Ref<Node>> heap;
   std::vector<Outer> interrupted;  // nodes that an outer run on this thread has waiting, too
@@ -115,9 +109,7 @@ struct Run {
   std::vector<Capture> captures;
   std::vector<Tensor> captured;
 
-  explicit Run(const std::vector<std::pair<Edge, Tensor>>& s) : starts(s) {}
   ~Run() {
-    t_run = outer;
     for (Ref<Node>& node : heap) drop(*node);
     for (Outer& o : interrupted) {
       o.node->pending = o.pending;
@@ -347,34 +339,12 @@ std::vector<std::pair<Edge, Tensor>> start(std::span<const Tensor> roots, std::s
 
 }  // namespace
 
-int64_t current_run() { return t_run ? t_run->id : -1; }
-
-std::vector<bool> will_run(std::span<Node* const> nodes) {
-  std::vector<bool> found(nodes.size(), false);
-  if (!t_run) return found;
-  NodeTable reached;
-  std::vector<Node*> stack;
-  auto visit = [&](const Edge& edge) {
-    Node* const node = edge.node.get();
-    if (!node || (t_run->filtered && !t_run->table.leads(node))) return;
-    if (reached.insert(node).second) stack.push_back(node);
-  };
-  for (const auto& [edge, grad] : t_run->starts) visit(edge);
-  while (!stack.empty()) {
-    Node* const node = stack.back();
-    stack.pop_back();
-    for (const Edge& edge : node->edges) visit(edge);
-  }
-  for (size_t i = 0; i < nodes.size(); ++i) found[i] = nodes[i] && reached.find(nodes[i]);
-  return found;
-}
-
 TensorList grad(std::span<const Tensor> roots, std::span<const Tensor> inputs, std::span<const Tensor> grads,
                 bool retain_graph, bool create_graph, bool allow_unused) {
   auto starts = start(roots, grads);
   EngineLock lock;
   GradModeGuard mode(create_graph);
-  Run run(starts);
+  Run run;
   run.retain_graph = retain_graph;
   run.captured.resize(inputs.size());
   std::vector<Edge> kept;  // an accumulator lives only as long as somebody holds it
@@ -412,7 +382,7 @@ void backward(std::span<const Tensor> roots, std::span<const Tensor> grads, bool
   auto starts = start(roots, grads);
   EngineLock lock;
   GradModeGuard mode(create_graph);
-  Run run(starts);
+  Run run;
   run.retain_graph = retain_graph;
   for (auto& [edge, g] : starts) run.add(edge, std::move(g));
   run.run();

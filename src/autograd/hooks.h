@@ -38,9 +38,6 @@ namespace autograd {
 void set_history_of_saved(const Tensor& result, Node& owner, uint32_t slot);
 // Cuts a tensor off its history (Tensor.detach_).
 void detach_(const Tensor& tensor);
-// The number of the innermost backward that runs on this thread, -1 outside of one; which nodes it reaches.
-int64_t current_run();
-std::vector<bool> will_run(std::span<Node* const> nodes);
 }  // namespace autograd
 
 }  // namespace rushlight

@@ -1,7 +1,6 @@
 #include <atomic>
 
 #include "autograd/hooks.h"
-#include "autograd/saved_packed.h"
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
 
@@ -150,11 +149,6 @@ SavedTensor::SavedTensor(const Tensor& tensor) : tensor_(tensor), version_(tenso
         "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
         "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
         "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
-  if (g_saved_tensor_hooks.load(std::memory_order_relaxed)) [[unlikely]]
-    if (const auto stand_in = pack_saved(tensor, false)) {
-      tensor_ = *stand_in;
-      version_ = kPackedVersion;
-    }
 }
 
 SavedTensor SavedTensor::result(const Tensor& tensor, uint32_t slot) {
@@ -163,19 +157,12 @@ SavedTensor SavedTensor::result(const Tensor& tensor, uint32_t slot) {
   saved.version_ = tensor.version();
   saved.slot_ = slot;
   saved.is_result_ = true;
-  if (g_saved_tensor_hooks.load(std::memory_order_relaxed)) [[unlikely]]
-    if (const auto stand_in = pack_saved(saved.tensor_, true)) {
-      saved.tensor_ = *stand_in;
-      saved.version_ = kPackedVersion;
-    }
   return saved;
 }
 
 Tensor SavedTensor::unpack(const Node& owner) const {
   if (!tensor_.defined()) return {};
   owner.unpacked = true;
-  if (version_ == kPackedVersion) [[unlikely]]
-    return unpack_saved(tensor_, const_cast<Node&>(owner), is_result_, slot_);
   const uint32_t now = tensor_.version();
   if (now != version_) [[unlikely]] {
     Message origin;

@@ -125,7 +125,7 @@ class BinaryNode final : public Node {
     if (!grads[0].defined()) return;
     const BinaryRule& r = rule(op_);
     if (released_ && saved_) autograd::fail_graph_freed();
-    const Tensor tb = b.tensor.unpack(*this), ta = a.tensor.unpack(*this), tr = result.unpack(*this);
+    const Tensor ta = a.tensor.unpack(*this), tb = b.tensor.unpack(*this), tr = result.unpack(*this);
     BinaryGrad g{grads[0], operand(a, ta), operand(b, tb), tr, alpha_, needs(0), needs(1), {}, {}};
     r.derivative(g);
     if (g.wants_a) out[0] = std::move(g.grad_a);
@@ -697,9 +697,8 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
     node->b.is_tensor = tb;
     if (!ta) node->a.number = a.number();
     if (!tb) node->b.number = b.number();
-    // In torch's order, which hooks of saved tensors see.
-    if (tb && (r.b & wanted)) node->b.tensor = SavedTensor(b_changes ? old : *tb);
     if (ta && (r.a & wanted)) node->a.tensor = SavedTensor(inplace ? old : *ta);
+    if (tb && (r.b & wanted)) node->b.tensor = SavedTensor(b_changes ? old : *tb);
     if (inplace)
       autograd::rebase_history(out, owner);
     else
