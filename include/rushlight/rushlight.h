@@ -5,6 +5,7 @@
 #include "rushlight/conj.h"
 #include "rushlight/creation.h"
 #include "rushlight/generator.h"
+#include "rushlight/graph.h"
 #include "rushlight/grid_sampler.h"
 #include "rushlight/index.h"
 #include "rushlight/memory.h"

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "rushlight/graph.h"
+
 namespace rushlight::python {
 
 namespace {
@@ -110,9 +112,8 @@ struct LeafHooks {
     nb::gil_scoped_acquire gil;
     for (const Shared& hook : hooks_in(dict.get())) {
       Owned argument(wrap(leaf));
-      PyObject* result = PyObject_CallOneArg(hook.get(), argument.get());
-      if (!result) raise_python_error();
-      Py_DECREF(result);
+      Owned result(raise_unless(PyObject_CallOneArg(hook.get(), argument.get())));
+      if (result.get() != Py_None) fail("Tensor post accumulate grad hooks should return None.");
     }
     return {};
   }
@@ -192,7 +193,6 @@ PyObject* register_leaf_hook(PyObject* self, PyObject* hook) {
 // ---- node objects
 struct NodeObject {
   PyObject_HEAD Node* node;  // owned count
-  PyObject* metadata;
 };
 
 PyTypeObject NodeType = {PyVarObject_HEAD_INIT(nullptr, 0)};
@@ -202,7 +202,6 @@ Node& node_of(PyObject* self) { return *reinterpret_cast<NodeObject*>(self)->nod
 void node_dealloc(PyObject* self) {
   auto* o = reinterpret_cast<NodeObject*>(self);
   PyTypeObject* type = Py_TYPE(self);
-  Py_CLEAR(o->metadata);
   if (o->node) {
     o->node->python = nullptr;
     o->node->release();
@@ -223,9 +222,28 @@ PyObject* node_add_prehook(PyObject* self, PyObject* hook) { return node_registe
 PyObject* node_sequence(PyObject* self, PyObject*) { return PyLong_FromUnsignedLongLong(node_of(self).sequence); }
 PyObject* get_next_functions(PyObject* self, void*) { return node_next_functions(node_of(self)); }
 PyObject* get_metadata(PyObject* self, void*) {
-  auto* o = reinterpret_cast<NodeObject*>(self);
-  if (!o->metadata) o->metadata = PyDict_New();
-  return Py_XNewRef(o->metadata);
+  return guarded([&] {
+    auto& notes = hooks_of(node_of(self)).notes;
+    if (!notes) notes = std::make_shared<Shared>(check_object(PyDict_New()));
+    return Py_NewRef(static_cast<Shared*>(notes.get())->get());
+  });
+}
+PyObject* get_attribute(PyObject* self, PyObject* name) {
+  PyObject* found = PyObject_GenericGetAttr(self, name);
+  if (found || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
+  return guarded([&]() -> PyObject* {
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyObject* saved = node_saved(node_of(self), PyUnicode_AsUTF8(name));
+    if (!saved) {
+      PyErr_Restore(type, value, trace);
+      throw PythonError{};
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    return saved;
+  });
 }
 PyObject* get_variable(PyObject* self, void*) {
   if (auto* leaf = dynamic_cast<AccumulateGrad*>(&node_of(self))) return guarded([&] { return wrap(leaf->variable); });
@@ -267,11 +285,10 @@ PyTypeObject* type_of(const Node& node) {
 
 // ---- arguments of backward() and grad()
 
-// One tensor or a sequence of them.
-class TensorsArg {
+// One tensor or a sequence of them, None for undefined ones.
+class GradientsArg {
  public:
-  // `gradients`: None and absent ones are undefined.
-  TensorsArg(PyObject* o, bool gradients = false) {
+  GradientsArg(PyObject* o) {
     if (!o || o == Py_None) return;
     if (is_tensor(o)) {
       span_ = {&unwrap(o), 1};
@@ -284,16 +301,14 @@ class TensorsArg {
       PyObject* item = PyTuple_GET_ITEM(items.get(), i);
       if (is_tensor(item))
         list_.push_back(unwrap(item));
-      else if (gradients && item == Py_None)
+      else if (item == Py_None)
         list_.emplace_back();
-      else if (gradients)
-        fail<TypeError>("gradients can be either Tensors or None, but got ", Py_TYPE(item)->tp_name);
       else
-        fail<TypeError>("expected Tensor at index ", static_cast<int64_t>(i), ", but got ", Py_TYPE(item)->tp_name);
+        fail<TypeError>("gradients can be either Tensors or None, but got ", Py_TYPE(item)->tp_name);
     }
     span_ = list_;
   }
-  TensorsArg(const TensorsArg&) = delete;
+  GradientsArg(const GradientsArg&) = delete;
   std::span<const Tensor> span() const { return span_; }
 
  private:
@@ -301,18 +316,68 @@ class TensorsArg {
   std::span<const Tensor> span_;
 };
 
+// A pair (node, number of its output), which is what GradientEdge is.
+bool is_edge(PyObject* o) {
+  return PyTuple_Check(o) && PyTuple_GET_SIZE(o) == 2 && PyLong_Check(PyTuple_GET_ITEM(o, 1)) &&
+         unwrap_node(PyTuple_GET_ITEM(o, 0));
+}
+
+// One tensor, edge or node, or a sequence of them. A node stands for its only output.
+class EndsArg {
+ public:
+  EndsArg(PyObject* o) {
+    if (!o || o == Py_None) return;
+    if (add(o)) return;
+    Owned items(PySequence_Tuple(o));
+    const Py_ssize_t n = PyTuple_GET_SIZE(items.get());
+    ends_.reserve(static_cast<size_t>(n));
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      PyObject* item = PyTuple_GET_ITEM(items.get(), i);
+      if (!add(item))
+        fail<TypeError>("expected Tensor at index ", static_cast<int64_t>(i), ", but got ", Py_TYPE(item)->tp_name);
+    }
+  }
+  EndsArg(const EndsArg&) = delete;
+  std::span<const autograd::End> span() const { return ends_; }
+
+ private:
+  bool add(PyObject* o) {
+    if (is_tensor(o)) {
+      ends_.emplace_back(unwrap(o));
+      return true;
+    }
+    if (is_edge(o)) {
+      const long slot = PyLong_AsLong(PyTuple_GET_ITEM(o, 1));
+      Ref<Node> node = unwrap_node(PyTuple_GET_ITEM(o, 0));
+      if (slot < 0 || slot >= static_cast<long>(node->outputs)) {
+        PyErr_Clear();
+        fail<IndexError>("an edge leads to output ", static_cast<int64_t>(slot), " of ", node->name(), ", which has ",
+                         node->outputs);
+      }
+      ends_.emplace_back(Edge{std::move(node), static_cast<uint32_t>(slot)});
+      return true;
+    }
+    if (Ref<Node> node = unwrap_node(o)) {
+      if (node->outputs != 1)
+        fail<TypeError>("expected a GradientEdge, but got a node with ", node->outputs, " outputs: ", node->name());
+      ends_.emplace_back(Edge{std::move(node), 0});
+      return true;
+    }
+    return false;
+  }
+
+  std::vector<autograd::End> ends_;
+};
+
 PyObject* run_backward(Args& a) {
-  const TensorsArg roots(a.object(0)), grads(a.object(1), true);
+  const EndsArg roots(a.object(0));
+  const GradientsArg grads(a.object(1));
   if (roots.span().empty()) fail("'roots' argument to backward() cannot be empty.");
   const bool create_graph = a.flag(3);
   const bool retain_graph = a.flag(2, create_graph);
-  if (a.has(4)) {
-    const TensorsArg inputs(a.object(4));
-    if (inputs.span().empty()) fail("`inputs` argument to `backward()` cannot be empty.");
-    autograd::backward(roots.span(), grads.span(), retain_graph, create_graph, inputs.span());
-  } else {
-    autograd::backward(roots.span(), grads.span(), retain_graph, create_graph);
-  }
+  const EndsArg inputs(a.has(4) ? a.object(4) : nullptr);
+  if (a.has(4) && inputs.span().empty()) fail("`inputs` argument to `backward()` cannot be empty.");
+  autograd::backward_ends(roots.span(), grads.span(), retain_graph, create_graph, inputs.span());
   return none();
 }
 
@@ -324,7 +389,8 @@ PyObject* run_grad(Args& a) {
     return check_object(PyObject_CallFunctionObjArgs(batched.get(), values[0], values[1], values[2], values[3],
                                                      values[4], values[6], a.flag(8) ? Py_True : Py_False, nullptr));
   }
-  const TensorsArg roots(a.object(0)), inputs(a.object(1)), grads(a.object(2), true);
+  const EndsArg roots(a.object(0)), inputs(a.object(1));
+  const GradientsArg grads(a.object(2));
   const bool create_graph = a.flag(4);
   const bool retain_graph = a.flag(3, create_graph);
   const bool materialize = a.flag(8);
@@ -332,11 +398,16 @@ PyObject* run_grad(Args& a) {
     fail<ValueError>(
         "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.");
   if (inputs.span().empty()) fail("`inputs` argument to `grad()` cannot be empty.");
-  TensorList found =
-      autograd::grad(roots.span(), inputs.span(), grads.span(), retain_graph, create_graph, a.flag(6, materialize));
+  TensorList found = autograd::grad_ends(roots.span(), inputs.span(), grads.span(), retain_graph, create_graph,
+                                         a.flag(6, materialize));
   if (materialize)
-    for (size_t i = 0; i < found.size(); ++i)
-      if (!found[i].defined()) found[i] = zeros_like(inputs.span()[i]);
+    for (size_t i = 0; i < found.size(); ++i) {
+      if (found[i].defined()) continue;
+      const Tensor& like = inputs.span()[i].tensor;
+      if (!like.defined()) fail("materialize_grads cannot be used when the given input is a GradientEdge");
+      found[i] = zeros_like(like);
+      if (create_graph) found[i].set_requires_grad(true);
+    }
   return wrap_some(found);
 }
 
@@ -498,6 +569,11 @@ PyObject* node_register_prehook(Node& node, PyObject* hook) {
   });
 }
 
+Ref<Node> unwrap_node(PyObject* o) {
+  if (PyObject_TypeCheck(o, &NodeType)) return Ref<Node>(&node_of(o));
+  return context_node(o);
+}
+
 PyObject* wrap_node(const Ref<Node>& node) {
   if (!node) return none();
   if (node->python) return Py_NewRef(static_cast<PyObject*>(node->python));
@@ -505,7 +581,6 @@ PyObject* wrap_node(const Ref<Node>& node) {
   auto* o = reinterpret_cast<NodeObject*>(check_object(type->tp_alloc(type, 0)));
   o->node = node.get();
   o->node->retain();
-  o->metadata = nullptr;
   node->python = o;
   return reinterpret_cast<PyObject*>(o);
 }
@@ -518,11 +593,13 @@ void bind_autograd(nb::module_& m) {
   NodeType.tp_dealloc = node_dealloc;
   NodeType.tp_methods = node_methods;
   NodeType.tp_getset = node_getset;
+  NodeType.tp_getattro = get_attribute;
   if (PyType_Ready(&NodeType) < 0) throw PythonError{};
   m.attr("_Node") = nb::handle(reinterpret_cast<PyObject*>(&NodeType));
   register_methods_of_autograd();
   bind_grad_modes(m);
   bind_function(m);
+  bind_graph(m);
 }
 
 }  // namespace rushlight::python

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "bindings/autograd.h"
+#include "rushlight/graph.h"
 
 namespace rushlight::python {
 
@@ -383,6 +384,8 @@ PyObject* apply(PyObject* cls, PyObject* inputs) {
         node->sequence = sequence_above(edges[i].node->sequence);
       node->edges[i] = std::move(edges[i]);
     }
+    if (autograd::Anomaly::enabled()) [[unlikely]]
+      autograd::note_recorded(*node);
     // Outputs that are new tensors are marked by what forward() called them.
     PyObject* marks = c->non_differentiable;
     if (marks) {
@@ -430,6 +433,10 @@ PyMethodDef functions[] = {
     {}};
 
 }  // namespace
+
+Ref<Node> context_node(PyObject* o) {
+  return PyObject_TypeCheck(o, &ContextType) ? Ref<Node>(context_of(o)->node) : Ref<Node>();
+}
 
 void bind_function(nb::module_& m) {
   ContextType.tp_name = "rushlight._C._FunctionBase";

@@ -21,10 +21,12 @@ Tensor make_view(const Tensor& self, const Geometry& g) {
   impl->inference = from.inference;
   if (from.conj()) [[unlikely]]
     impl->set_conj(true);
-  if (!InferenceMode::enabled()) {
+  if (!from.inference) {
     impl->base = from.base ? from.base : self.impl();
     impl->base->retain();
-    impl->no_grad_view = !GradMode::enabled() || from.no_grad_view;
+    impl->origin = GradMode::enabled()        ? from.origin
+                   : InferenceMode::enabled() ? ViewOrigin::Inference
+                                              : ViewOrigin::NoGrad;
   }
   return Tensor::adopt(impl);
 }

@@ -12,6 +12,9 @@ from .._C import (
     _autograd_grad as grad,
 )
 from .._C import (
+    _SavedTensor as SavedTensor,
+)
+from .._C import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
