@@ -46,7 +46,9 @@ struct Edge {
   uint32_t slot = 0;
 };
 
-using TensorHook = std::function<Tensor(const Tensor& grad)>;  // an undefined result keeps the gradient
+// An undefined result keeps the gradient. Of a tensor with a grad_fn, `grad` is undefined where only other outputs of
+// that node have a gradient.
+using TensorHook = std::function<Tensor(const Tensor& grad)>;
 
 struct NodeHooks;
 struct Run;

@@ -55,6 +55,7 @@ class TensorImpl {
   bool contiguous = true;
   ViewOrigin origin = ViewOrigin::Plain;
   bool inference = false;  // made in inference mode
+  uint16_t made_at = 0;    // of a view that was not recorded: the version then, modulo 2^16
 
   // The conjugate bit: the elements are the conjugates of what the memory holds.
   bool conj() const { return conj_; }

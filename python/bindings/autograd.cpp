@@ -251,6 +251,27 @@ PyObject* get_variable(PyObject* self, void*) {
   return nullptr;
 }
 
+// Runs the derivative by hand: one gradient (or None) per output, the result as its gradients.
+PyObject* node_call(PyObject* self, PyObject* args, PyObject* names) {
+  return guarded([&]() -> PyObject* {
+    if (names && PyDict_GET_SIZE(names)) fail<TypeError>("keyword arguments are not supported");
+    const Ref<Node> node(&node_of(self));
+    const Py_ssize_t count = PyTuple_GET_SIZE(args);
+    if (count != static_cast<Py_ssize_t>(node->outputs))
+      fail<TypeError>("expected ", node->outputs, " arguments, got ", static_cast<int64_t>(count), " instead");
+    std::vector<Tensor> grads(static_cast<size_t>(count)), out(node->edges.size());
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      PyObject* o = PyTuple_GET_ITEM(args, i);
+      if (o == Py_None) continue;
+      if (!is_tensor(o)) fail<TypeError>("argument ", static_cast<int64_t>(i), " is not a Variable");
+      grads[i] = resolve_conj(unwrap(o));
+    }
+    node->apply(grads, out);
+    while (out.size() > 1 && !node->edges[out.size() - 1].node) out.pop_back();  // numbers as operands
+    return out.size() == 1 ? wrap(out[0]) : wrap_some(out);
+  });
+}
+
 PyMethodDef node_methods[] = {
     {"name", node_name, METH_NOARGS, "name() -> str"},
     {"register_hook", node_add_hook, METH_O,
@@ -551,7 +572,6 @@ PyObject* node_next_functions(Node& node) {
 
 PyObject* node_register_hook(Node& node, PyObject* hook) {
   return guarded([&] {
-    check_callable(hook);
     auto& hooks = hooks_of(node).post;
     const NodeHooks::Post* found = hooks.empty() ? nullptr : &hooks.back().second;
     return add_to(
@@ -561,7 +581,6 @@ PyObject* node_register_hook(Node& node, PyObject* hook) {
 
 PyObject* node_register_prehook(Node& node, PyObject* hook) {
   return guarded([&] {
-    check_callable(hook);
     auto& hooks = hooks_of(node).pre;
     const NodeHooks::Pre* found = hooks.empty() ? nullptr : &hooks.back().second;
     return add_to(dict_among<PreHooks>(found, [&](PreHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }),
@@ -594,6 +613,7 @@ void bind_autograd(nb::module_& m) {
   NodeType.tp_methods = node_methods;
   NodeType.tp_getset = node_getset;
   NodeType.tp_getattro = get_attribute;
+  NodeType.tp_call = node_call;
   if (PyType_Ready(&NodeType) < 0) throw PythonError{};
   m.attr("_Node") = nb::handle(reinterpret_cast<PyObject*>(&NodeType));
   register_methods_of_autograd();

@@ -1,6 +1,8 @@
 // The recorded graph seen from Python: hooks of saved tensors, the backward that runs, anomaly detection.
 #include "rushlight/graph.h"
 
+#include <nanobind/stl/string.h>
+
 #include <cstring>
 
 #include "bindings/autograd.h"
@@ -65,6 +67,14 @@ void failed(Node& node) {
 
 }  // namespace
 
+PyObject* wrap_raw_saved(Node& node, size_t count) {
+  Owned made(PyTuple_New(static_cast<Py_ssize_t>(count)));
+  for (size_t i = 0; i < count; ++i)
+    PyTuple_SET_ITEM(made.get(), static_cast<Py_ssize_t>(i),
+                     nb::cast(RawSaved{Ref<Node>(&node), std::to_string(i)}).release().ptr());
+  return made.release();
+}
+
 // Attributes _saved_* and _raw_saved_*; null without an exception where the node has no such thing.
 PyObject* node_saved(Node& node, const char* name) {
   const std::string raw = without_prefix(name, "_raw_saved_"), plain = without_prefix(name, "_saved_");
@@ -86,15 +96,18 @@ void bind_graph(nb::module_& m) {
           })
       .def(
           "register_hooks",
-          [](RawSaved& self, nb::object pack, nb::object unpack) {
+          [](RawSaved& self, nb::callable pack, nb::callable unpack) {
             SavedTensor* saved = self.node->saved_as(self.name);
             if (!saved) autograd::fail_graph_freed();
+            if (!saved->defined() && self.name[0] >= '0' && self.name[0] <= '9')  // of save_for_backward(None)
+              fail("Calling register_hooks on a saved tensor with value None is forbidden");
             saved->pack(pack_hook(pack.ptr(), unpack.ptr()));
           },
           nb::arg("pack_hook"), nb::arg("unpack_hook"),
           "Packs what is kept: pack_hook(tensor) gives any object, unpack_hook(object) a tensor again.");
 
   nb::module_ part = m.def_submodule("_autograd");
+  part.attr("SavedTensor") = m.attr("_SavedTensor");
   part.def("_push_saved_tensors_default_hooks",
            [](nb::object pack, nb::object unpack) { autograd::push_pack_hook(pack_hook(pack.ptr(), unpack.ptr())); });
   part.def("_pop_saved_tensors_default_hooks", [] { autograd::pop_pack_hook(); });
@@ -117,6 +130,7 @@ void bind_graph(nb::module_& m) {
     if (!found) fail("_will_engine_execute_node expects an grad_fn, but got ", Py_TYPE(node.ptr())->tp_name);
     return autograd::will_execute(*found);
   });
+  m.def("_current_autograd_node", [] { return nb::steal(wrap_node(Ref<Node>(autograd::current_node()))); });
   m.def("_queue_callback", [](nb::object callback) {
     autograd::queue_callback([held = Shared(callback.release().ptr())] {
       nb::gil_scoped_acquire gil;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "autograd/hooks.h"
 #include "bindings/python.h"
 #include "layout/layout.h"
 
@@ -187,6 +188,7 @@ PyObject* set_to(Args& a, const Tensor& source) {
     fail("Could not set tensor of type ", name(source.dtype()), " to a tensor of type ", name(t.dtype()));
   autograd::check_inplace(t);
   set_storage(t, source);
+  autograd::forget_accumulator(t);
   t.bump_version("set_");
   return Py_NewRef(a.object(0));
 }

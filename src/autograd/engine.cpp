@@ -176,8 +176,7 @@ struct Run {
   static void run_tensor_hooks(Node& node, Buffer& buffer) {
     const auto tensor_pre = node.hooks->tensor_pre;  // a hook may add or remove hooks
     for (const auto& h : tensor_pre) {
-      Tensor& slot = buffer.data()[h.slot];
-      if (!slot.defined()) continue;
+      Tensor& slot = buffer.data()[h.slot];  // undefined where only other outputs have a gradient
       if (Tensor replaced = h.hook(slot); replaced.defined()) slot = replaced;
     }
     for (const auto& [slot, impl] : node.hooks->retain) {
@@ -502,7 +501,7 @@ void backward(std::span<const Tensor> roots, std::span<const Tensor> grads, bool
 
 namespace {
 Run& running() {
-  if (!t_run) fail("no backward runs on this thread");
+  if (!t_run) fail("_get_should_execute_nodes should only be called during the backward pass");
   return *t_run;
 }
 }  // namespace

@@ -222,6 +222,9 @@ Ref<Node> Tensor::grad_fn() const {
       regenerate(*this, meta);
     return meta.grad_fn;
   }
+  if (!lets_through(t) && t.made_at != static_cast<uint16_t>(version()) && is_differentiable(t.dtype) &&
+      base_of(*this).requires_grad())
+    fail_view_change(t, true);
   return t.autograd ? t.autograd->grad_fn : Ref<Node>();
 }
 
@@ -275,7 +278,7 @@ void connect(Node& node, std::span<const Tensor* const> inputs) {
   node.edges.resize(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) node.edges[i] = edge_of(*inputs[i]);
   settle(node);
-  if (Anomaly::enabled()) [[unlikely]]
+  if (g_anomaly.load(std::memory_order_relaxed)) [[unlikely]]
     note_recorded(node);
 }
 

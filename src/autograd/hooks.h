@@ -43,6 +43,7 @@ void set_edge(const Tensor& tensor, const Edge& edge);
 void forget_accumulator(const Tensor& leaf);
 // The pack hooks of this thread, outermost first.
 std::vector<PackHook> pack_hooks();
+extern std::atomic<bool> g_anomaly;  // what Anomaly::enabled() says
 // The node whose derivative runs on this thread, or null.
 Node* current_node();
 // Anomaly detection: tells where a node was recorded that has failed.

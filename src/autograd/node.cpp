@@ -36,11 +36,12 @@ Node::~Node() { delete hooks; }
 // ---- anomaly detection
 
 namespace {
-std::atomic<bool> g_anomaly{false}, g_check_nan{true};
+std::atomic<bool> g_check_nan{true};
 autograd::Anomaly::Reporter g_reporter;
 }  // namespace
 
 namespace autograd {
+std::atomic<bool> g_anomaly{false};
 bool Anomaly::enabled() { return g_anomaly.load(std::memory_order_relaxed); }
 bool Anomaly::checks_nan() { return g_check_nan.load(std::memory_order_relaxed); }
 void Anomaly::set(bool enabled, bool check_nan) {

@@ -12,7 +12,7 @@ from .._C import (
     _autograd_grad as grad,
 )
 from .._C import (
-    _SavedTensor as SavedTensor,
+    _SavedTensor as SavedTensor,  # noqa: F401
 )
 from .._C import (
     enable_grad,
@@ -45,7 +45,9 @@ _LAZY = {
     "Function": "function",
     "Variable": "variable",
     "detect_anomaly": "anomaly_mode",
+    "is_multithreading_enabled": "grad_mode",
     "set_detect_anomaly": "anomaly_mode",
+    "set_multithreading_enabled": "grad_mode",
     "gradcheck": "gradcheck",
     "gradgradcheck": "gradcheck",
 }

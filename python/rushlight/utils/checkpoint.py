@@ -8,9 +8,10 @@ reentrance, one custom function runs forward without recording, and in backward 
 from __future__ import annotations
 
 import contextlib
+import traceback
 import warnings
 import weakref
-from typing import Callable
+from collections.abc import Callable
 
 from .. import _C
 from .. import random as _random
@@ -207,7 +208,7 @@ _DETERMINISM_CHECKS = {"default": _metadata, "none": lambda x: None}
 class _Frame:
     """One call of a checkpoint: the holders of what its function saved, and how to run it again."""
 
-    def __init__(self, run, early_stop, metadata) -> None:
+    def __init__(self, run, early_stop, metadata, debug) -> None:
         self.run = run
         self.early_stop = early_stop
         self.metadata = metadata
@@ -217,11 +218,31 @@ class _Frame:
         self.ignore_mismatch = False
         self.inputs = None  # result of _Inputs
         self.recomputed = {}
+        self.traces = {"forward": [], "recomputation": []} if debug else None
+
+    def note(self, phase, x):
+        if self.traces is not None:
+            place = "".join(traceback.format_stack(limit=8)[:-2])
+            self.traces[phase].append(f"{x.dtype} {tuple(x.shape)}, saved at\n{place}")
+
+    def failure(self, text):
+        """The error of a recomputation that differs; with debug=True it lists what both runs have saved."""
+        if self.traces is None:
+            return CheckpointError(f"{text}\n\nTip: checkpoint(..., debug=True) shows what both runs save.\n")
+        lists = "".join(
+            f"\nTensors saved by the {phase}:\n" + "".join(f"{i}: {line}" for i, line in enumerate(lines))
+            for phase, lines in self.traces.items()
+        )
+        return CheckpointError(
+            f"You are seeing this error because you passed `debug=True` to checkpoint and the two runs of its function "
+            f"have not saved the same tensors.\n{text}\n{lists}"
+        )
 
     def hooks(self):
         return saved_tensors_hooks(self._pack, self._unpack)
 
     def _pack(self, x):
+        self.note("forward", x)
         holder = _Holder()
         self.holders.append(weakref.ref(holder))
         self.saved_metadata.append(self.metadata(x))
@@ -279,13 +300,14 @@ class _Frame:
         def pack(x):
             x = x.detach() if x.requires_grad else x
             owner = frame()
+            owner.note("recomputation", x)
             at = state.count
             state.count += 1
             if at >= len(owner.holders):
                 if not owner.forward_done:  # a backward inside the function itself
                     owner.ignore_mismatch = True
                     return x
-                raise CheckpointError(
+                raise owner.failure(
                     "torch.utils.checkpoint: trying to save more tensors during recomputation than during the original "
                     "forward pass."
                 )
@@ -307,7 +329,7 @@ class _Frame:
         if self.ignore_mismatch:
             return
         if state.count != len(self.holders):
-            raise CheckpointError(
+            raise self.failure(
                 f"torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
                 f"recomputation.\nNumber of tensors saved during forward: {len(self.holders)}\n"
                 f"Number of tensors saved during recomputation: {state.count}."
@@ -322,13 +344,15 @@ class _Frame:
             if now != before:
                 different.append(f"tensor at position {i}:\nsaved metadata: {before}\nrecomputed metadata: {now}\n")
         if different:
-            raise CheckpointError(
+            raise self.failure(
                 f"torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
                 f"during the forward pass.\n{''.join(different)}"
             )
 
 
-def _without_reentrance(function, args, kwargs, preserve_rng_state, context_fn, determinism_check, early_stop):
+def _without_reentrance(function, args, kwargs, preserve_rng_state, context_fn, determinism_check, early_stop, debug):
+    if _settings["debug"] is not None:
+        debug = _settings["debug"]
     if determinism_check not in _DETERMINISM_CHECKS:
         raise ValueError(f"determinism_check should be one of {list(_DETERMINISM_CHECKS)}, but got {determinism_check}")
     forward_context, recompute_context = context_fn()
@@ -341,7 +365,7 @@ def _without_reentrance(function, args, kwargs, preserve_rng_state, context_fn, 
             with recompute_context:
                 function(*args, **kwargs)
 
-    frame = _Frame(run, _settings["early_stop"] and early_stop, _DETERMINISM_CHECKS[determinism_check])
+    frame = _Frame(run, _settings["early_stop"] and early_stop, _DETERMINISM_CHECKS[determinism_check], debug)
     frame.inputs = _Inputs.apply(_C.empty((0,), requires_grad=True), kwargs, *args)
     if frame.inputs.grad_fn is None:  # nothing is recorded
         return function(*args, **kwargs)
@@ -364,10 +388,13 @@ def checkpoint(
     """Return ``function(*args, **kwargs)`` and run it again in backward instead of keeping what it saved.
 
     use_reentrant: False is recommended; True needs an argument that requires grad and a plain ``backward()``. Not given
-    it warns and is True. preserve_rng_state (keyword, True): the second run draws the same random numbers. context_fn:
-    returns two context managers, for forward and for the recomputation. determinism_check: "default" compares shapes,
-    dtypes and devices of what both runs save, "none" only their number. early_stop: end the second run at the last
-    tensor that is needed. The last four only without reentrance. Raises CheckpointError where the two runs differ.
+    it warns and is True. preserve_rng_state (keyword, True): the second run draws the same random numbers.
+
+    Only without reentrance: context_fn returns two context managers, for forward and for the recomputation.
+    determinism_check: "default" compares shapes, dtypes and devices of what both runs save, "none" only their number.
+    debug: an error lists both. early_stop: end the second run at the last tensor that is needed.
+
+    Raises CheckpointError where the two runs differ.
     """
     if use_reentrant is None:
         warnings.warn(
@@ -383,7 +410,7 @@ def checkpoint(
         if context_fn is not noop_context_fn or debug is not False:
             raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
         return CheckpointFunction.apply(function, preserve, *args)
-    return _without_reentrance(function, args, kwargs, preserve, context_fn, determinism_check, early_stop)
+    return _without_reentrance(function, args, kwargs, preserve, context_fn, determinism_check, early_stop, debug)
 
 
 def checkpoint_sequential(functions, segments: int, input, use_reentrant: bool | None = None, **kwargs):
