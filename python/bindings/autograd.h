@@ -56,6 +56,7 @@ void clear_hooks(TensorImpl* impl);
 
 void bind_function(nb::module_& m);
 void bind_graph(nb::module_& m);
+void register_backward();
 void bind_grad_modes(nb::module_& m);
 
 }  // namespace rushlight::python

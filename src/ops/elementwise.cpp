@@ -272,6 +272,7 @@ void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType 
            "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
            "requires grad.");
   }
+  if (out.impl()->inference && !InferenceMode::enabled()) autograd::check_inplace(out);
   layout::check_writable(out);
   for (const Tensor* t : inputs) check_no_partial_overlap(out, *t);
   resize_output(out, shape);
