@@ -323,9 +323,9 @@ namespace {
 
 // A hook that calls backward() nests on the stack of its thread, which is half a MiB on some systems: deeper calls run
 // on another thread.
-constexpr int kMaxNested = 100;
+constexpr int kMaxNested = 100, kMaxHelpers = 40;
 thread_local int t_nested = 0;
-thread_local bool t_helper = false;  // the thread that waits for this one holds the mutex
+thread_local int t_helpers = 0;  // how many threads wait for this one; the first of them holds the mutex
 thread_local Run* t_run = nullptr;
 std::atomic<int64_t> g_runs{0};
 
@@ -333,13 +333,13 @@ class EngineLock {
  public:
   EngineLock() {
     ++t_nested;
-    if (t_helper || g_engine_mutex.try_lock()) return;
+    if (t_helpers || g_engine_mutex.try_lock()) return;
     cpu::BlockingRegion region(true);  // never wait for the mutex with the interpreter's lock in hand
     g_engine_mutex.lock();
   }
   ~EngineLock() {
     --t_nested;
-    if (!t_helper) g_engine_mutex.unlock();
+    if (!t_helpers) g_engine_mutex.unlock();
   }
   EngineLock(const EngineLock&) = delete;
 };
@@ -347,13 +347,15 @@ class EngineLock {
 // Calls f on a thread of its own, which has the modes of this one and does its work in its stead.
 template <class F>
 void on_helper(F&& f) {
+  if (t_helpers == kMaxHelpers)
+    fail("backward() called itself through hooks more than ", kMaxNested * (kMaxHelpers + 1), " levels deep");
   std::exception_ptr error;
   const bool grad_mode = GradMode::enabled(), inference = InferenceMode::enabled();
   {
     const auto hooks = pack_hooks();
     cpu::BlockingRegion region(true);
-    std::thread([&, outer = t_run] {
-      t_helper = true;
+    std::thread([&, outer = t_run, helpers = t_helpers + 1] {
+      t_helpers = helpers;
       t_run = outer;
       GradMode::set_enabled(grad_mode);
       InferenceMode::set_enabled(inference);

@@ -72,6 +72,14 @@ def test_a_changed_base_makes_them_invalid(device):
         assert part.sum().item() == 12
 
 
+def test_a_base_that_becomes_a_leaf_later(device):
+    x = torch.ones(2, 3, device=device)
+    part = x.unbind()[1]
+    x.requires_grad_()
+    (part * 2).sum().backward()
+    assert x.grad.tolist() == [[0.0] * 3, [2.0] * 3]
+
+
 def test_views_of_no_grad_mode(device):
     x = result(2, 3, device=device)
     with torch.no_grad():
