@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rushlight/tensor.h"
@@ -45,10 +46,13 @@ struct Edge {
   uint32_t slot = 0;
 };
 
-using TensorHook = std::function<Tensor(const Tensor& grad)>;  // an undefined result keeps the gradient
+// An undefined result keeps the gradient. Of a tensor with a grad_fn, `grad` is undefined where only other outputs of
+// that node have a gradient.
+using TensorHook = std::function<Tensor(const Tensor& grad)>;
 
 struct NodeHooks;
 struct Run;
+class SavedTensor;
 
 // Up to two edges lie inside the node.
 class EdgeList {
@@ -103,6 +107,8 @@ class Node {
   virtual void apply(std::span<const Tensor> grads, std::span<Tensor> out) = 0;
   // Frees saved tensors after a backward without retain_graph.
   virtual void release_saved() {}
+  // What is kept under torch's name of it ("self", "other", "result"); null where the node does not tell.
+  virtual SavedTensor* saved_as(std::string_view) { return nullptr; }
 
   bool needs(size_t input) const { return input < edges.size() && edges[input].node; }
 
@@ -145,6 +151,12 @@ class AccumulateGrad final : public Node {
 };
 
 struct AutogradMeta {
+  AutogradMeta() = default;
+  ~AutogradMeta() {
+    if (owns_accumulator) accumulator->release();
+  }
+  AutogradMeta(const AutogradMeta&) = delete;
+
   Tensor grad;
   Ref<Node> grad_fn;
   uint32_t slot = 0;          // which output of grad_fn
@@ -152,6 +164,7 @@ struct AutogradMeta {
   uint64_t base_history = 0;  // of a view: the sequence number of the base's grad_fn then, 0 without one
   bool requires_grad = false;
   bool retains_grad = false;
+  bool owns_accumulator = false;                            // of a stand-in for a leaf: a saved one that was unpacked
   Node* accumulator = nullptr;                              // weak: AccumulateGrad of a leaf
   std::vector<std::pair<uint64_t, TensorHook>> hooks;       // of a leaf
   std::vector<std::pair<uint64_t, TensorHook>> post_hooks;  // of a leaf, called with the leaf itself
@@ -161,6 +174,19 @@ struct AutogradMeta {
   static void operator delete(void* memory, size_t size);
 };
 
+// What hooks (graph.h) have made of a tensor that was to be kept.
+struct PackedTensor {
+  std::function<Tensor()> unpack;
+  Edge edge;  // of the tensor; empty for results of the operation itself and where nothing is to be differentiated
+
+  void retain() { refs.fetch_add(1, std::memory_order_relaxed); }
+  void release();
+  std::atomic<uint32_t> refs{1};
+};
+
+// Packs a tensor; the function that it returns gives the tensor back, as often as it is called.
+using PackHook = std::function<std::function<Tensor()>(const Tensor&)>;
+
 // A tensor kept for backward. unpack() checks that it has not been changed in place since.
 class SavedTensor {
  public:
@@ -169,16 +195,27 @@ class SavedTensor {
   explicit SavedTensor(const Tensor& tensor);
   // The result of the operation itself: kept without its grad_fn, which would be a cycle.
   static SavedTensor result(const Tensor& tensor, uint32_t slot = 0);
-  bool defined() const { return tensor_.defined(); }
+  bool defined() const { return tensor_.defined() || packed_; }
   // `owner` is the node whose result this was.
   Tensor unpack(const Node& owner) const;
-  void reset() { tensor_ = Tensor(); }
+  bool packed() const { return static_cast<bool>(packed_); }
+  // Packs what is kept so far as it is.
+  void pack(const PackHook& hook);
+  void reset() {
+    tensor_ = Tensor();
+    packed_ = {};
+  }
 
  private:
+  void pack(const Tensor& tensor, const PackHook& hook);
+  Tensor unpack_packed(const Node& owner) const;
+
   Tensor tensor_;
+  Ref<PackedTensor> packed_;  // instead of tensor_
   uint32_t version_ = 0;
   uint32_t slot_ = 0;
   bool is_result_ = false;
+  bool has_node_ = false;  // whether the tensor had a grad_fn of its own when it was saved
 };
 
 namespace autograd {
@@ -218,8 +255,9 @@ void set_history(const Tensor& result, const Ref<Node>& node, uint32_t slot = 0)
 // After an operation changed `tensor` in place: `node` differentiates it with the old value of `tensor` as input 0.
 // Handles views of tensors that require grad.
 void rebase_history(const Tensor& tensor, const Ref<Node>& node);
-// Raises where torch refuses an in-place change (leaf that requires grad, view made in no_grad mode, ...).
-void check_inplace(const Tensor& tensor);
+// Raises where torch refuses an in-place change (leaf that requires grad, view made in no_grad mode, ...). `recorded`:
+// the change will be recorded even if `tensor` itself requires no gradient.
+void check_inplace(const Tensor& tensor, bool recorded = false);
 
 template <class F>
 class FunctionNode final : public Node {

@@ -6,6 +6,7 @@
 #include "rushlight/contract.h"
 #include "rushlight/creation.h"
 #include "rushlight/generator.h"
+#include "rushlight/graph.h"
 #include "rushlight/grid_sampler.h"
 #include "rushlight/hash.h"
 #include "rushlight/index.h"

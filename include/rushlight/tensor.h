@@ -20,6 +20,10 @@ struct AutogradMeta;
 
 inline constexpr int64_t kMaxDims = 72;
 
+// How a view was made, where that forbids in-place changes that would be differentiated. Gradients do not flow through
+// views from NoGrad on.
+enum class ViewOrigin : uint8_t { Plain, CustomFunction, MultipleViews, NoGrad, Inference };
+
 class TensorImpl {
  public:
   static constexpr int kInlineDims = 6;
@@ -49,8 +53,9 @@ class TensorImpl {
   void* python = nullptr;            // borrowed: the Python object of this tensor while it lives
   DType dtype = DType::Float32;
   bool contiguous = true;
-  bool no_grad_view = false;  // made without recording: gradients do not flow through it
-  bool inference = false;     // made in inference mode
+  ViewOrigin origin = ViewOrigin::Plain;
+  bool inference = false;  // made in inference mode
+  uint16_t made_at = 0;    // of a view that was not recorded: the version then, modulo 2^16
 
   // The conjugate bit: the elements are the conjugates of what the memory holds.
   bool conj() const { return conj_; }

@@ -110,9 +110,8 @@ struct LeafHooks {
     nb::gil_scoped_acquire gil;
     for (const Shared& hook : hooks_in(dict.get())) {
       Owned argument(wrap(leaf));
-      PyObject* result = PyObject_CallOneArg(hook.get(), argument.get());
-      if (!result) raise_python_error();
-      Py_DECREF(result);
+      Owned result(raise_unless(PyObject_CallOneArg(hook.get(), argument.get())));
+      if (result.get() != Py_None) fail("Tensor post accumulate grad hooks should return None.");
     }
     return {};
   }
@@ -192,7 +191,6 @@ PyObject* register_leaf_hook(PyObject* self, PyObject* hook) {
 // ---- node objects
 struct NodeObject {
   PyObject_HEAD Node* node;  // owned count
-  PyObject* metadata;
 };
 
 PyTypeObject NodeType = {PyVarObject_HEAD_INIT(nullptr, 0)};
@@ -202,7 +200,6 @@ Node& node_of(PyObject* self) { return *reinterpret_cast<NodeObject*>(self)->nod
 void node_dealloc(PyObject* self) {
   auto* o = reinterpret_cast<NodeObject*>(self);
   PyTypeObject* type = Py_TYPE(self);
-  Py_CLEAR(o->metadata);
   if (o->node) {
     o->node->python = nullptr;
     o->node->release();
@@ -223,14 +220,54 @@ PyObject* node_add_prehook(PyObject* self, PyObject* hook) { return node_registe
 PyObject* node_sequence(PyObject* self, PyObject*) { return PyLong_FromUnsignedLongLong(node_of(self).sequence); }
 PyObject* get_next_functions(PyObject* self, void*) { return node_next_functions(node_of(self)); }
 PyObject* get_metadata(PyObject* self, void*) {
-  auto* o = reinterpret_cast<NodeObject*>(self);
-  if (!o->metadata) o->metadata = PyDict_New();
-  return Py_XNewRef(o->metadata);
+  return guarded([&] {
+    auto& notes = hooks_of(node_of(self)).notes;
+    if (!notes) notes = std::make_shared<Shared>(check_object(PyDict_New()));
+    return Py_NewRef(static_cast<Shared*>(notes.get())->get());
+  });
+}
+PyObject* get_attribute(PyObject* self, PyObject* name) {
+  PyObject* found = PyObject_GenericGetAttr(self, name);
+  if (found || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
+  return guarded([&]() -> PyObject* {
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyObject* saved = node_saved(node_of(self), PyUnicode_AsUTF8(name));
+    if (!saved) {
+      PyErr_Restore(type, value, trace);
+      throw PythonError{};
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    return saved;
+  });
 }
 PyObject* get_variable(PyObject* self, void*) {
   if (auto* leaf = dynamic_cast<AccumulateGrad*>(&node_of(self))) return guarded([&] { return wrap(leaf->variable); });
   PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'variable'", node_of(self).name());
   return nullptr;
+}
+
+// Runs the derivative by hand: one gradient (or None) per output, the result as its gradients.
+PyObject* node_call(PyObject* self, PyObject* args, PyObject* names) {
+  return guarded([&]() -> PyObject* {
+    if (names && PyDict_GET_SIZE(names)) fail<TypeError>("keyword arguments are not supported");
+    const Ref<Node> node(&node_of(self));
+    const Py_ssize_t count = PyTuple_GET_SIZE(args);
+    if (count != static_cast<Py_ssize_t>(node->outputs))
+      fail<TypeError>("expected ", node->outputs, " arguments, got ", static_cast<int64_t>(count), " instead");
+    std::vector<Tensor> grads(static_cast<size_t>(count)), out(node->edges.size());
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      PyObject* o = PyTuple_GET_ITEM(args, i);
+      if (o == Py_None) continue;
+      if (!is_tensor(o)) fail<TypeError>("argument ", static_cast<int64_t>(i), " is not a Variable");
+      grads[i] = resolve_conj(unwrap(o));
+    }
+    node->apply(grads, out);
+    while (out.size() > 1 && !node->edges[out.size() - 1].node) out.pop_back();  // numbers as operands
+    return out.size() == 1 ? wrap(out[0]) : wrap_some(out);
+  });
 }
 
 PyMethodDef node_methods[] = {
@@ -265,81 +302,6 @@ PyTypeObject* type_of(const Node& node) {
   return type;
 }
 
-// ---- arguments of backward() and grad()
-
-// One tensor or a sequence of them.
-class TensorsArg {
- public:
-  // `gradients`: None and absent ones are undefined.
-  TensorsArg(PyObject* o, bool gradients = false) {
-    if (!o || o == Py_None) return;
-    if (is_tensor(o)) {
-      span_ = {&unwrap(o), 1};
-      return;
-    }
-    Owned items(PySequence_Tuple(o));
-    const Py_ssize_t n = PyTuple_GET_SIZE(items.get());
-    list_.reserve(static_cast<size_t>(n));
-    for (Py_ssize_t i = 0; i < n; ++i) {
-      PyObject* item = PyTuple_GET_ITEM(items.get(), i);
-      if (is_tensor(item))
-        list_.push_back(unwrap(item));
-      else if (gradients && item == Py_None)
-        list_.emplace_back();
-      else if (gradients)
-        fail<TypeError>("gradients can be either Tensors or None, but got ", Py_TYPE(item)->tp_name);
-      else
-        fail<TypeError>("expected Tensor at index ", static_cast<int64_t>(i), ", but got ", Py_TYPE(item)->tp_name);
-    }
-    span_ = list_;
-  }
-  TensorsArg(const TensorsArg&) = delete;
-  std::span<const Tensor> span() const { return span_; }
-
- private:
-  TensorList list_;
-  std::span<const Tensor> span_;
-};
-
-PyObject* run_backward(Args& a) {
-  const TensorsArg roots(a.object(0)), grads(a.object(1), true);
-  if (roots.span().empty()) fail("'roots' argument to backward() cannot be empty.");
-  const bool create_graph = a.flag(3);
-  const bool retain_graph = a.flag(2, create_graph);
-  if (a.has(4)) {
-    const TensorsArg inputs(a.object(4));
-    if (inputs.span().empty()) fail("`inputs` argument to `backward()` cannot be empty.");
-    autograd::backward(roots.span(), grads.span(), retain_graph, create_graph, inputs.span());
-  } else {
-    autograd::backward(roots.span(), grads.span(), retain_graph, create_graph);
-  }
-  return none();
-}
-
-PyObject* run_grad(Args& a) {
-  if (a.flag(7)) {  // one gradient per row of grad_outputs
-    Owned batched(attribute("rushlight.autograd._batched", "grad"));
-    PyObject* values[7];
-    for (int i = 0; i < 7; ++i) values[i] = a.object(i) ? a.object(i) : Py_None;
-    return check_object(PyObject_CallFunctionObjArgs(batched.get(), values[0], values[1], values[2], values[3],
-                                                     values[4], values[6], a.flag(8) ? Py_True : Py_False, nullptr));
-  }
-  const TensorsArg roots(a.object(0)), inputs(a.object(1)), grads(a.object(2), true);
-  const bool create_graph = a.flag(4);
-  const bool retain_graph = a.flag(3, create_graph);
-  const bool materialize = a.flag(8);
-  if (materialize && a.has(6) && !a.flag(6))
-    fail<ValueError>(
-        "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.");
-  if (inputs.span().empty()) fail("`inputs` argument to `grad()` cannot be empty.");
-  TensorList found =
-      autograd::grad(roots.span(), inputs.span(), grads.span(), retain_graph, create_graph, a.flag(6, materialize));
-  if (materialize)
-    for (size_t i = 0; i < found.size(); ++i)
-      if (!found[i].defined()) found[i] = zeros_like(inputs.span()[i]);
-  return wrap_some(found);
-}
-
 PyTypeObject* tensor_class(PyObject* o) {
   if (!PyType_Check(o)) fail<TypeError>("cls must be a type (got ", Py_TYPE(o)->tp_name, ")");
   auto* type = reinterpret_cast<PyTypeObject*>(o);
@@ -349,28 +311,6 @@ PyTypeObject* tensor_class(PyObject* o) {
 }
 
 void register_methods_of_autograd() {
-  def("_autograd_backward(object tensors, object grad_tensors=None, bool? retain_graph=None, bool create_graph=False, "
-      "object inputs=None) -> None",
-      run_backward, kFunction,
-      "Adds the gradients of the sum of tensors (weighted by grad_tensors) to .grad of the leaves they come from.");
-  def("_autograd_grad(object outputs, object inputs, object grad_outputs=None, bool? retain_graph=None, "
-      "bool create_graph=False, bool? only_inputs=True, bool? allow_unused=None, bool is_grads_batched=False, "
-      "bool materialize_grads=False) -> tuple[Tensor, ...]",
-      run_grad, kFunction, "The gradients of the sum of outputs with respect to inputs, as a tuple.");
-  def(
-      "backward(Tensor self, object gradient=None, bool? retain_graph=None, bool create_graph=False, object "
-      "inputs=None) "
-      "-> None",
-      [](Args& a) {
-        if (a.has(1) && !is_tensor(a.object(1)))
-          fail<TypeError>("gradients can be either Tensors or None, but got ", Py_TYPE(a.object(1))->tp_name);
-        return run_backward(a);
-      },
-      kMethod,
-      "Adds the gradients of this tensor to .grad of the leaves it comes from.\n\ngradient: weights of the elements; "
-      "may "
-      "be left out for a tensor of one element.\nretain_graph: keep the graph for another call; default create_graph."
-      "\ncreate_graph: record the derivatives themselves.\ninputs: only these tensors get a .grad.");
   def(
       "requires_grad_(Tensor self, bool requires_grad=True)",
       [](Args& a) {
@@ -480,7 +420,6 @@ PyObject* node_next_functions(Node& node) {
 
 PyObject* node_register_hook(Node& node, PyObject* hook) {
   return guarded([&] {
-    check_callable(hook);
     auto& hooks = hooks_of(node).post;
     const NodeHooks::Post* found = hooks.empty() ? nullptr : &hooks.back().second;
     return add_to(
@@ -490,12 +429,16 @@ PyObject* node_register_hook(Node& node, PyObject* hook) {
 
 PyObject* node_register_prehook(Node& node, PyObject* hook) {
   return guarded([&] {
-    check_callable(hook);
     auto& hooks = hooks_of(node).pre;
     const NodeHooks::Pre* found = hooks.empty() ? nullptr : &hooks.back().second;
     return add_to(dict_among<PreHooks>(found, [&](PreHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }),
                   hook);
   });
+}
+
+Ref<Node> unwrap_node(PyObject* o) {
+  if (PyObject_TypeCheck(o, &NodeType)) return Ref<Node>(&node_of(o));
+  return context_node(o);
 }
 
 PyObject* wrap_node(const Ref<Node>& node) {
@@ -505,7 +448,6 @@ PyObject* wrap_node(const Ref<Node>& node) {
   auto* o = reinterpret_cast<NodeObject*>(check_object(type->tp_alloc(type, 0)));
   o->node = node.get();
   o->node->retain();
-  o->metadata = nullptr;
   node->python = o;
   return reinterpret_cast<PyObject*>(o);
 }
@@ -518,11 +460,15 @@ void bind_autograd(nb::module_& m) {
   NodeType.tp_dealloc = node_dealloc;
   NodeType.tp_methods = node_methods;
   NodeType.tp_getset = node_getset;
+  NodeType.tp_getattro = get_attribute;
+  NodeType.tp_call = node_call;
   if (PyType_Ready(&NodeType) < 0) throw PythonError{};
   m.attr("_Node") = nb::handle(reinterpret_cast<PyObject*>(&NodeType));
   register_methods_of_autograd();
+  register_backward();
   bind_grad_modes(m);
   bind_function(m);
+  bind_graph(m);
 }
 
 }  // namespace rushlight::python

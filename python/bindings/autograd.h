@@ -42,12 +42,21 @@ PyObject* node_next_functions(Node& node);
 PyObject* node_register_hook(Node& node, PyObject* hook);
 PyObject* node_register_prehook(Node& node, PyObject* hook);
 
+// The node of a grad_fn object or of a context; empty for anything else and for a context without one.
+Ref<Node> unwrap_node(PyObject* o);
+Ref<Node> context_node(PyObject* o);
+// The saved tensors "0" to "count - 1" of a node, as objects that take hooks.
+PyObject* wrap_raw_saved(Node& node, size_t count);
+PyObject* node_saved(Node& node, const char* name);
+
 // tp_traverse and tp_clear of tensors: the Python hooks that nothing but this tensor keeps alive. A hook that refers to
 // its own tensor is a cycle that only the collector can break.
 int visit_hooks(TensorImpl* impl, visitproc visit, void* arg);
 void clear_hooks(TensorImpl* impl);
 
 void bind_function(nb::module_& m);
+void bind_graph(nb::module_& m);
+void register_backward();
 void bind_grad_modes(nb::module_& m);
 
 }  // namespace rushlight::python

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "bindings/autograd.h"
+#include "rushlight/graph.h"
 
 namespace rushlight::python {
 
@@ -20,6 +21,7 @@ struct Context {
   PyObject* weakrefs;
   CustomNode* node;  // borrowed: the node owns its context
   bool materialize_grads;
+  bool materialize_non_diff_grads;
 };
 
 PyTypeObject ContextType = {PyVarObject_HEAD_INIT(nullptr, 0)};
@@ -30,6 +32,7 @@ class CustomNode final : public Node {
  public:
   struct Output {
     bool is_tensor = false;
+    bool differentiable = false;
     DType dtype = DType::Undefined;
     DimVector sizes;
     Device device;
@@ -54,6 +57,11 @@ class CustomNode final : public Node {
     saved.clear();
     freed = true;
   }
+  SavedTensor* saved_as(std::string_view number) override {
+    size_t at = 0;
+    for (char c : number) at = c >= '0' && c <= '9' ? 10 * at + static_cast<size_t>(c - '0') : saved.size();
+    return at < saved.size() ? &saved[at] : nullptr;
+  }
 
   std::vector<Output> made;
   std::vector<char> takes_tensor;  // of each argument of forward()
@@ -73,7 +81,8 @@ void CustomNode::apply(std::span<const Tensor> grads, std::span<Tensor> out) {
     PyObject* grad = nullptr;
     if (grads[i].defined())
       grad = wrap(grads[i]);
-    else if (o.is_tensor && context_of(context_)->materialize_grads)
+    else if (o.is_tensor && context_of(context_)->materialize_grads &&
+             (o.differentiable || context_of(context_)->materialize_non_diff_grads))
       grad = wrap(zeros(o.sizes, o.dtype, o.device));
     else
       grad = none();
@@ -126,7 +135,7 @@ CustomNode* node_or_error(PyObject* self) {
 
 PyObject* context_new(PyTypeObject* type, PyObject*, PyObject*) {
   PyObject* self = type->tp_alloc(type, 0);
-  if (self) context_of(self)->materialize_grads = true;
+  if (self) context_of(self)->materialize_grads = context_of(self)->materialize_non_diff_grads = true;
   return self;
 }
 int context_traverse(PyObject* self, visitproc visit, void* arg) {
@@ -194,12 +203,32 @@ PyObject* get_saved_tensors(PyObject* self, void*) {
     return wrap_some(tensors);
   });
 }
+PyObject* get_raw_saved(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    CustomNode* node = context_of(self)->node;
+    if (!node) return PyTuple_New(0);
+    if (node->freed) autograd::fail_graph_freed();
+    return wrap_raw_saved(*node, node->saved.size());
+  });
+}
+PyObject* get_saved_variables(PyObject* self, void* unused) {
+  if (PyErr_WarnEx(PyExc_DeprecationWarning, "'saved_variables' is deprecated; use 'saved_tensors'", 1) < 0)
+    return nullptr;
+  return get_saved_tensors(self, unused);
+}
 PyObject* get_metadata(PyObject* self, void*) {
   Context* c = context_of(self);
   if (!c->metadata) c->metadata = PyDict_New();
   return Py_XNewRef(c->metadata);
 }
 PyObject* get_materialize(PyObject* self, void*) { return wrap_bool(context_of(self)->materialize_grads); }
+PyObject* get_non_diff(PyObject* self, void*) { return wrap_bool(context_of(self)->materialize_non_diff_grads); }
+int set_non_diff(PyObject* self, PyObject* value, void*) {
+  const int truth = value ? PyObject_IsTrue(value) : 1;
+  if (truth < 0) return -1;
+  context_of(self)->materialize_non_diff_grads = truth;
+  return 0;
+}
 PyObject* get_needs(PyObject* self, void*) {
   PyObject* needs = context_of(self)->needs_input_grad;
   return needs ? Py_NewRef(needs) : none();
@@ -226,7 +255,9 @@ PyMethodDef context_methods[] = {
     {}};
 PyGetSetDef context_getset[] = {
     {"saved_tensors", get_saved_tensors, nullptr, "The tensors given to save_for_backward().", nullptr},
-    {"saved_variables", get_saved_tensors, nullptr, nullptr, nullptr},
+    {"saved_variables", get_saved_variables, nullptr, nullptr, nullptr},
+    {"_raw_saved_tensors", get_raw_saved, nullptr, nullptr, nullptr},
+    {"_materialize_non_diff_grads", get_non_diff, set_non_diff, nullptr, nullptr},
     {"needs_input_grad", get_needs, set_needs, "Tuple of bool: which arguments of forward() want a gradient.", nullptr},
     {"next_functions", get_next_functions, nullptr, "Tuple of (node or None, output number), one per tensor argument.",
      nullptr},
@@ -273,8 +304,9 @@ void attach(CustomNode& node, const Ref<Node>& owner, Context* c, PyObject* inpu
     PyObject* o = PyTuple_GET_ITEM(outputs, i);
     if (!is_tensor(o)) continue;
     const Tensor& t = unwrap(o);
-    node.made[i] = {true, t.dtype(), DimVector(t.sizes()), t.device()};
-    if (among(c->non_differentiable, o) || !is_differentiable(t.dtype())) continue;
+    const bool differentiable = !among(c->non_differentiable, o) && is_differentiable(t.dtype());
+    node.made[i] = {true, differentiable, t.dtype(), DimVector(t.sizes()), t.device()};
+    if (!differentiable) continue;
     if (among(c->dirty, o) && t.impl()->base) {
       if (count != 1 || o != first)
         fail("a view that forward() changes in place must be its first argument and its only output");
@@ -304,6 +336,35 @@ PyObject* own_outputs(Context* c, PyObject* inputs, PyObject* outputs) {
     PyTuple_SET_ITEM(made.get(), i, item);
   }
   return made.release();
+}
+
+// Outputs that are new tensors are marked by what forward() called them.
+void rename_marks(Context* c, PyObject* before, PyObject* after) {
+  PyObject* marks = c->non_differentiable;
+  if (!marks) return;
+  Owned renamed(PyTuple_New(PyTuple_GET_SIZE(marks)));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(marks); ++i) {
+    PyObject* o = PyTuple_GET_ITEM(marks, i);
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(after); ++k)
+      if (PyTuple_GET_ITEM(before, k) == PyTuple_GET_ITEM(marks, i)) o = PyTuple_GET_ITEM(after, k);
+    PyTuple_SET_ITEM(renamed.get(), i, Py_NewRef(o));
+  }
+  Py_XSETREF(c->non_differentiable, renamed.release());
+}
+
+// Outputs that are views must not be changed in place: what backward() says about them would be passed by.
+void mark_views(Context* c, PyObject* outputs) {
+  if (!GradMode::enabled()) return;
+  std::vector<TensorImpl*> views;
+  int64_t differentiable = 0;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(outputs); ++i) {
+    PyObject* o = PyTuple_GET_ITEM(outputs, i);
+    if (!is_tensor(o) || among(c->non_differentiable, o) || !is_differentiable(unwrap(o).dtype())) continue;
+    ++differentiable;
+    if (unwrap(o).impl()->base && !among(c->dirty, o)) views.push_back(unwrap(o).impl());
+  }
+  for (TensorImpl* view : views)
+    view->origin = differentiable > 1 ? ViewOrigin::MultipleViews : ViewOrigin::CustomFunction;
 }
 
 void save(CustomNode& node, Context* c, PyObject* before, PyObject* after) {
@@ -373,6 +434,8 @@ PyObject* apply(PyObject* cls, PyObject* inputs) {
   Owned before(single ? PyTuple_Pack(1, returned.get()) : Py_NewRef(returned.get()));
   check_dirty(c, inputs, before.get());
   Owned after(own_outputs(c, inputs, before.get()));
+  rename_marks(c, before.get(), after.get());
+  mark_views(c, after.get());
   if (recorded) {
     auto* node = new CustomNode(static_cast<uint32_t>(PyTuple_GET_SIZE(after.get())), Py_NewRef(context.get()));
     const Ref<Node> owner = Ref<Node>::adopt(node);
@@ -383,18 +446,8 @@ PyObject* apply(PyObject* cls, PyObject* inputs) {
         node->sequence = sequence_above(edges[i].node->sequence);
       node->edges[i] = std::move(edges[i]);
     }
-    // Outputs that are new tensors are marked by what forward() called them.
-    PyObject* marks = c->non_differentiable;
-    if (marks) {
-      Owned renamed(PyTuple_New(PyTuple_GET_SIZE(marks)));
-      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(marks); ++i) {
-        PyObject* o = PyTuple_GET_ITEM(marks, i);
-        for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(after.get()); ++k)
-          if (PyTuple_GET_ITEM(before.get(), k) == PyTuple_GET_ITEM(marks, i)) o = PyTuple_GET_ITEM(after.get(), k);
-        PyTuple_SET_ITEM(renamed.get(), i, Py_NewRef(o));
-      }
-      Py_XSETREF(c->non_differentiable, renamed.release());
-    }
+    if (autograd::Anomaly::enabled()) [[unlikely]]
+      autograd::note_recorded(*node);
     attach(*node, owner, c, inputs, after.get());
     save(*node, c, before.get(), after.get());
   }
@@ -430,6 +483,10 @@ PyMethodDef functions[] = {
     {}};
 
 }  // namespace
+
+Ref<Node> context_node(PyObject* o) {
+  return PyObject_TypeCheck(o, &ContextType) ? Ref<Node>(context_of(o)->node) : Ref<Node>();
+}
 
 void bind_function(nb::module_& m) {
   ContextType.tp_name = "rushlight._C._FunctionBase";

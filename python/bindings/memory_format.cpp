@@ -8,6 +8,15 @@ namespace rushlight::python {
 
 namespace {
 
+// Counts the change unless there was none.
+template <class F>
+void resized(const Args& a, const char* operation, F&& resize) {
+  const Tensor& t = a.tensor(0);
+  const DimVector sizes(t.sizes()), strides(t.strides());
+  resize();
+  if (!equal(sizes, t.sizes()) || !equal(strides, t.strides())) t.bump_version(operation);
+}
+
 // Memory formats are small Python objects (_types.py) that carry their number.
 MemoryFormat to_memory_format(const Args& a, PyObject* o) {
   static PyObject* const name = PyUnicode_InternFromString("_format");
@@ -49,13 +58,14 @@ void register_memory_format() {
   def(
       "resize_(Tensor self, int[*] size, *, object? memory_format=None)",
       [](Args& a) {
-        const size_t before = a.tensor(0).storage()->nbytes();
-        if (a.has(2))
-          resize_(a.tensor(0), a.ints(1), memory_format(a, 2));
-        else
-          resize_(a.tensor(0), a.ints(1));
-        if (fills_uninitialized()) fill_uninitialized_from(a.tensor(0), before);
-        a.tensor(0).bump_version("resize_");
+        resized(a, "resize_", [&] {
+          const size_t before = a.tensor(0).storage()->nbytes();
+          if (a.has(2))
+            resize_(a.tensor(0), a.ints(1), memory_format(a, 2));
+          else
+            resize_(a.tensor(0), a.ints(1));
+          if (fills_uninitialized()) fill_uninitialized_from(a.tensor(0), before);
+        });
         return Py_NewRef(a.object(0));
       },
       kMethod,
@@ -65,13 +75,14 @@ void register_memory_format() {
       "resize_as_(Tensor input, Tensor the_template, *, object? memory_format=None)",
       [](Args& a) {
         const Tensor &t = a.tensor(0), &like = a.tensor(1);
-        if (!a.has(2)) {
-          resize_(t, like.sizes());
-        } else {
-          const MemoryFormat format = memory_format(a, 2);
-          resize_(t, like.sizes(), format == MemoryFormat::Preserve ? suggested_format(like) : format);
-        }
-        t.bump_version("resize_as_");
+        resized(a, "resize_as_", [&] {
+          if (!a.has(2)) {
+            resize_(t, like.sizes());
+          } else {
+            const MemoryFormat format = memory_format(a, 2);
+            resize_(t, like.sizes(), format == MemoryFormat::Preserve ? suggested_format(like) : format);
+          }
+        });
         return Py_NewRef(a.object(0));
       },
       kBoth, "resize_ to the sizes of another tensor.");

@@ -233,7 +233,7 @@ Tensor from_numpy(PyObject* array) { return share_numpy(array, true); }
 
 PyObject* to_numpy(const Tensor& t) {
   need_api();
-  if (t.requires_grad()) fail("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
+  if (autograd::needs(t)) fail("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
   if (t.is_conj())
     fail("Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead.");
   if (!t.device().is_cpu())

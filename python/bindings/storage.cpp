@@ -6,6 +6,8 @@
 #include <unordered_map>
 
 #include "bindings/storage.h"
+
+#include "autograd/hooks.h"
 #include "layout/layout.h"
 #include "rushlight/creation.h"
 
@@ -208,6 +210,7 @@ PyObject* set_to(Args& a, const Tensor& source) {
     fail("Could not set tensor of type ", name(source.dtype()), " to a tensor of type ", name(t.dtype()));
   autograd::check_inplace(t);
   set_storage(t, source);
+  autograd::forget_accumulator(t);
   t.bump_version("set_");
   return Py_NewRef(a.object(0));
 }

@@ -552,6 +552,38 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
   }
 }
 
+int set_grad_fn(PyObject* self, PyObject* value, void*) {
+  try {
+    if (!value) fail("Deletion of _grad_fn not allowed. Detach tensor instead!");
+    if (value != Py_None) fail("_grad_fn can be only set to None");
+    autograd::detach_(unwrap(self));
+    return 0;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+// Hooks are registered by register_hook(). Old code sets this to a dict, which is kept as any attribute is.
+PyObject* get_backward_hooks(PyObject* self, void*) {
+  PyObject* own = PyObject_GenericGetDict(self, nullptr);
+  if (!own) return nullptr;
+  PyObject* found = PyDict_GetItemString(own, "_backward_hooks");
+  Py_DECREF(own);
+  return Py_NewRef(found ? found : Py_None);
+}
+int set_backward_hooks(PyObject* self, PyObject* value, void*) {
+  if (!value) {
+    PyErr_SetString(PyExc_RuntimeError, "Deletion of _backwards_hooks not allowed!");
+    return -1;
+  }
+  PyObject* own = PyObject_GenericGetDict(self, nullptr);
+  if (!own) return -1;
+  const int result = PyDict_SetItemString(own, "_backward_hooks", value);
+  Py_DECREF(own);
+  return result;
+}
+
 PyObject* get_data(PyObject* self, void*) {
   return guarded([&] {
     // Shares memory, but neither history nor the counter of changes.
@@ -566,8 +598,8 @@ PyObject* get_data(PyObject* self, void*) {
 
 int set_data(PyObject* self, PyObject* value, void*) {
   try {
-    if (!value || !is_tensor(value))
-      fail<TypeError>("Variable data has to be a tensor, but got ", value ? type_name(value) : "nothing");
+    if (!value) fail("Deleting tensor data is not allowed. Delete tensor instead!");
+    if (!is_tensor(value)) fail<TypeError>("Variable data has to be a tensor, but got ", type_name(value));
     const Tensor& t = unwrap(self);
     const Tensor& v = unwrap(value);
     if (t.requires_grad() && !is_differentiable(v.dtype()))
@@ -622,6 +654,8 @@ PyGetSetDef getset[] = {
     {"requires_grad", get_requires_grad, set_requires_grad, "Whether operations on it are recorded.", nullptr},
     {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made it.", nullptr},
     {"grad_fn", get_grad_fn, nullptr, "The recorded operation that made it, or None.", nullptr},
+    {"_grad_fn", get_grad_fn, set_grad_fn, nullptr, nullptr},
+    {"_backward_hooks", get_backward_hooks, set_backward_hooks, nullptr, nullptr},
     {"retains_grad", get_retains_grad, nullptr, "Whether retain_grad() was called on a result.", nullptr},
     {"output_nr", get_output_nr, nullptr, "Which output of grad_fn it is.", nullptr},
     {"_version", get_version, nullptr, "Count of in-place changes.", nullptr},

@@ -15,8 +15,6 @@ _state = {
     "warn_only": False,
     "warn_always": False,
     "fill": True,
-    "anomaly": False,
-    "check_nan": True,
 }
 _MODES = {"default": 0, "warn": 1, "error": 2}
 
@@ -96,20 +94,6 @@ def set_num_interop_threads(num: builtins.int) -> None:
 def set_flush_denormal(mode: bool) -> bool:
     """False: denormal numbers are always kept."""
     return False
-
-
-def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
-    """Remembers the flags: anomaly detection has no effect."""
-    _state["anomaly"] = bool(mode)
-    _state["check_nan"] = bool(check_nan)
-
-
-def is_anomaly_enabled() -> bool:
-    return _state["anomaly"]
-
-
-def is_anomaly_check_nan_enabled() -> bool:
-    return _state["check_nan"]
 
 
 def init_num_threads() -> None:

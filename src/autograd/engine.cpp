@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <thread>
 
 #include "autograd/hooks.h"
 #include "cpu/loop_plan.h"
 #include "layout/layout.h"
 #include "rushlight/conj.h"
+#include "rushlight/graph.h"
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
 
@@ -101,9 +103,13 @@ struct Run {
   };
 
   bool retain_graph = false;
+  std::span<const autograd::End> roots;
+  int64_t number = 0;
+  std::vector<std::function<void()>> callbacks;
+  Node* current = nullptr;  // whose derivative is running
   std::vector<Ref<Node>> heap;
   std::vector<Outer> interrupted;  // nodes that an outer run on this thread has waiting, too
-  // Only for autograd.grad: which nodes lead to an input, and what is to be taken where.
+  // Only where inputs are given: which nodes lead to an input, and what is to be taken where.
   bool filtered = false;
   NodeTable table;
   std::vector<Capture> captures;
@@ -170,8 +176,7 @@ struct Run {
   static void run_tensor_hooks(Node& node, Buffer& buffer) {
     const auto tensor_pre = node.hooks->tensor_pre;  // a hook may add or remove hooks
     for (const auto& h : tensor_pre) {
-      Tensor& slot = buffer.data()[h.slot];
-      if (!slot.defined()) continue;
+      Tensor& slot = buffer.data()[h.slot];  // undefined where only other outputs have a gradient
       if (Tensor replaced = h.hook(slot); replaced.defined()) slot = replaced;
     }
     for (const auto& [slot, impl] : node.hooks->retain) {
@@ -201,6 +206,25 @@ struct Run {
     return false;
   }
 
+  // Tells where a node that fails was recorded.
+  static void apply_watched(Node& node, std::span<const Tensor> grads, std::span<Tensor> out) {
+    try {
+      node.apply(grads, out);
+    } catch (...) {
+      autograd::report_failed(node);
+      throw;
+    }
+    if (!autograd::Anomaly::checks_nan()) return;
+    NoGradGuard no_grad;
+    for (size_t i = 0; i < out.size(); ++i) {
+      if (!out[i].defined() || !is_differentiable(out[i].dtype())) continue;
+      const Tensor g = resolve_conj(out[i]);
+      if (!item(any(ne(g, g))).to_bool()) continue;
+      autograd::report_failed(node);
+      fail("Function '", node.name(), "' returned nan values in its ", i, "th output.");
+    }
+  }
+
   void step(Node& node) {
     std::unique_ptr<Buffer> buffer(static_cast<Buffer*>(node.pending));
     node.pending = nullptr;
@@ -223,7 +247,12 @@ struct Run {
       out = many.data();
     }
     const std::span<const Tensor> grads(buffer->data(), buffer->count);
-    node.apply(grads, {out, n});
+    current = &node;
+    if (autograd::Anomaly::enabled()) [[unlikely]]
+      apply_watched(node, grads, {out, n});
+    else
+      node.apply(grads, {out, n});
+    current = nullptr;
     if (node.hooks && !node.hooks->post.empty()) {
       const auto post = node.hooks->post;
       std::vector<Tensor> outs(out, out + n);
@@ -247,24 +276,29 @@ struct Run {
       heap.pop_back();
       step(*node);
     }
+    for (size_t i = 0; i < callbacks.size(); ++i) {  // a callback may queue others
+      const auto callback = std::move(callbacks[i]);
+      callback();
+    }
   }
 
   // Asks for the gradient that arrives at `edge`.
   void want(const Edge& edge, size_t index) {
     NodeTable::Entry& entry = *table.insert(edge.node.get()).first;
+    entry.leads = true;
     captures.push_back({edge.slot, index, entry.captures});
     entry.captures = static_cast<int32_t>(captures.size()) - 1;
-    entry.leads = true;
   }
 
   // Finds out which nodes below the roots lead to a wanted one. Iterative, children before parents.
-  void find_leads(std::span<const Edge> roots) {
+  void find_leads() {
     filtered = true;
     std::vector<std::pair<Node*, size_t>> stack;
     NodeTable visited;
-    for (const Edge& root : roots) {
-      if (!root.node || !visited.insert(root.node.get()).second) continue;
-      stack.emplace_back(root.node.get(), 0);
+    for (const autograd::End& root : roots) {
+      Node* const first = root.edge.node.get();
+      if (!first || !visited.insert(first).second) continue;
+      stack.emplace_back(first, 0);
       while (!stack.empty()) {
         auto& [node, next] = stack.back();
         if (next < node->edges.size()) {
@@ -287,105 +321,226 @@ namespace autograd {
 
 namespace {
 
-// A hook that calls backward() nests on the stack of its thread, which is half a MiB on some systems.
-constexpr int kMaxNested = 100;
-thread_local int g_nested = 0;
+// A hook that calls backward() nests on the stack of its thread, which is half a MiB on some systems: deeper calls run
+// on another thread.
+constexpr int kMaxNested = 100, kMaxHelpers = 40;
+thread_local int t_nested = 0;
+thread_local int t_helpers = 0;  // how many threads wait for this one; the first of them holds the mutex
+thread_local Run* t_run = nullptr;
+std::atomic<int64_t> g_runs{0};
 
 class EngineLock {
  public:
   EngineLock() {
-    if (g_nested >= kMaxNested) fail("backward() called itself through hooks more than ", kMaxNested, " levels deep");
-    ++g_nested;
-    if (g_engine_mutex.try_lock()) return;
+    ++t_nested;
+    if (t_helpers || g_engine_mutex.try_lock()) return;
     cpu::BlockingRegion region(true);  // never wait for the mutex with the interpreter's lock in hand
     g_engine_mutex.lock();
   }
   ~EngineLock() {
-    --g_nested;
-    g_engine_mutex.unlock();
+    --t_nested;
+    if (!t_helpers) g_engine_mutex.unlock();
   }
+  EngineLock(const EngineLock&) = delete;
 };
 
-// The edge and first gradient of every root.
-std::vector<std::pair<Edge, Tensor>> start(std::span<const Tensor> roots, std::span<const Tensor> grads) {
+// Calls f on a thread of its own, which has the modes of this one and does its work in its stead.
+template <class F>
+void on_helper(F&& f) {
+  if (t_helpers == kMaxHelpers)
+    fail("backward() called itself through hooks more than ", kMaxNested * (kMaxHelpers + 1), " levels deep");
+  std::exception_ptr error;
+  const bool grad_mode = GradMode::enabled(), inference = InferenceMode::enabled();
+  {
+    const auto hooks = pack_hooks();
+    cpu::BlockingRegion region(true);
+    std::thread([&, outer = t_run, helpers = t_helpers + 1] {
+      t_helpers = helpers;
+      t_run = outer;
+      GradMode::set_enabled(grad_mode);
+      InferenceMode::set_enabled(inference);
+      for (const PackHook& hook : hooks) push_pack_hook(hook);
+      try {
+        f();
+      } catch (...) {
+        error = std::current_exception();
+      }
+    }).join();
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+// Makes a run and executes it; `prepare` says what is wanted.
+template <class Prepare, class Finish>
+void execute(std::span<const End> roots, std::vector<Tensor> starts, bool retain_graph, bool create_graph,
+             Prepare prepare, Finish finish) {
+  auto body = [&] {
+    const EngineLock lock;
+    const GradModeGuard mode(create_graph);
+    Run run;
+    run.retain_graph = retain_graph;
+    run.roots = roots;
+    run.number = g_runs.fetch_add(1, std::memory_order_relaxed);
+    prepare(run);
+    for (size_t i = 0; i < roots.size(); ++i) run.add(roots[i].edge, std::move(starts[i]));
+    struct Current {
+      explicit Current(Run* run) : before(std::exchange(t_run, run)) {}
+      ~Current() { t_run = before; }
+      Run* before;
+    } current(&run);
+    const PackHookGuard hooks;
+    run.run();
+    finish(run);
+  };
+  if (t_nested < kMaxNested) [[likely]]
+    body();
+  else
+    on_helper(body);
+}
+
+// The first gradient of every root.
+std::vector<Tensor> start(std::span<const End> roots, std::span<const Tensor> grads) {
   if (!grads.empty() && grads.size() != roots.size())
     fail("got ", roots.size(), " tensors and ", grads.size(), " gradients");
-  std::vector<std::pair<Edge, Tensor>> starts;
+  std::vector<Tensor> starts;
+  starts.reserve(roots.size());
   for (size_t i = 0; i < roots.size(); ++i) {
-    const Tensor& root = roots[i];
+    const End& root = roots[i];
     Tensor grad = grads.empty() || !grads[i].defined() ? Tensor() : resolve_conj(grads[i]);
-    if (!root.requires_grad()) fail("element ", i, " of tensors does not require grad and does not have a grad_fn");
+    if (!root.edge.node) fail("element ", i, " of tensors does not require grad and does not have a grad_fn");
+    if (root.edge.slot >= root.edge.node->outputs)
+      fail("element ", i, " of tensors is output ", root.edge.slot, " of ", root.edge.node->name(), ", which has ",
+           root.edge.node->outputs);
+    const OutputMeta& meta = root.edge.node->meta(root.edge.slot);
+    const bool known = root.tensor.defined() || meta.dtype != DType::Undefined;
+    const DType dtype = root.tensor.defined() ? root.tensor.dtype() : meta.dtype;
+    const IntSpan sizes = root.tensor.defined() ? root.tensor.sizes() : IntSpan(meta.sizes);
     if (!grad.defined()) {
-      if (root.numel() != 1) fail("grad can be implicitly created only for scalar outputs");
-      if (is_complex(root.dtype()))
-        fail("grad can be implicitly created only for real scalar outputs but got torch.", name(root.dtype()));
-      grad = ones_like(root);
-    } else if (!equal(grad.sizes(), root.sizes())) {
+      if (!known || layout::checked_numel(sizes) != 1) fail("grad can be implicitly created only for scalar outputs");
+      if (is_complex(dtype))
+        fail("grad can be implicitly created only for real scalar outputs but got torch.", name(dtype));
+      grad = root.tensor.defined() ? ones_like(root.tensor) : ones(sizes, dtype);
+    } else if (known && !equal(grad.sizes(), sizes)) {
       fail("Mismatch in shape: grad_output[", i, "] has a shape of torch.Size(", grad.sizes(), ") and output[", i,
-           "] has a shape of torch.Size(", root.sizes(), ").");
-    } else if (is_complex(grad.dtype()) != is_complex(root.dtype())) {
+           "] has a shape of torch.Size(", sizes, ").");
+    } else if (known && is_complex(grad.dtype()) != is_complex(dtype)) {
       fail(
           "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
           "grad_output[",
-          i, "] has a dtype of torch.", name(grad.dtype()), " and output[", i, "] has a dtype of torch.",
-          name(root.dtype()), ".");
-    } else if (grad.dtype() != root.dtype()) {
-      grad = to(grad, root.dtype());
+          i, "] has a dtype of torch.", name(grad.dtype()), " and output[", i, "] has a dtype of torch.", name(dtype),
+          ".");
+    } else if (known && grad.dtype() != dtype) {
+      grad = to(grad, dtype);
     }
-    starts.emplace_back(edge_of(root), std::move(grad));
+    starts.push_back(std::move(grad));
   }
   return starts;
 }
 
+void check_input(const End& input) {
+  if (!input.edge.node) fail("One of the differentiated Tensors does not require grad");
+  if (input.edge.slot >= input.edge.node->outputs)
+    fail("an edge leads to output ", input.edge.slot, " of ", input.edge.node->name(), ", which has ",
+         input.edge.node->outputs);
+}
+
 }  // namespace
 
-TensorList grad(std::span<const Tensor> roots, std::span<const Tensor> inputs, std::span<const Tensor> grads,
-                bool retain_graph, bool create_graph, bool allow_unused) {
-  auto starts = start(roots, grads);
-  EngineLock lock;
-  GradModeGuard mode(create_graph);
-  Run run;
-  run.retain_graph = retain_graph;
-  run.captured.resize(inputs.size());
-  std::vector<Edge> kept;  // an accumulator lives only as long as somebody holds it
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Edge edge = edge_of(inputs[i]);
-    if (!edge.node) fail("One of the differentiated Tensors does not require grad");
-    kept.push_back(edge);
-    run.want(edge, i);
-  }
-  std::vector<Edge> edges;
-  for (auto& [edge, g] : starts) edges.push_back(edge);
-  run.find_leads(edges);
-  for (auto& [edge, g] : starts) run.add(edge, std::move(g));
-  run.run();
+TensorList grad_ends(std::span<const End> roots, std::span<const End> inputs, std::span<const Tensor> grads,
+                     bool retain_graph, bool create_graph, bool allow_unused) {
+  TensorList found;
+  auto prepare = [&](Run& run) {
+    run.captured.resize(inputs.size());
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      check_input(inputs[i]);
+      run.want(inputs[i].edge, i);
+    }
+    run.find_leads();
+  };
+  execute(roots, start(roots, grads), retain_graph, create_graph, prepare,
+          [&](Run& run) { found = std::move(run.captured); });
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (!run.captured[i].defined() && !allow_unused)
+    if (!found[i].defined() && !allow_unused)
       fail("The differentiated Tensor at index ", i,
            " appears to not have been used in the graph. Set allow_unused=True "
            "if this is the desired behavior.");
-  return std::move(run.captured);
+  return found;
+}
+
+void backward_ends(std::span<const End> roots, std::span<const Tensor> grads, bool retain_graph, bool create_graph,
+                   std::span<const End> inputs) {
+  auto starts = start(roots, grads);
+  for (const End& input : inputs) {
+    if (input.tensor.defined()) retain_grad(input.tensor);
+    check_input(input);
+  }
+  auto prepare = [&](Run& run) {
+    if (inputs.empty()) return;
+    for (const End& input : inputs) run.table.insert(input.edge.node.get()).first->leads = true;
+    run.find_leads();
+  };
+  execute(roots, std::move(starts), retain_graph, create_graph, prepare, [](Run&) {});
+}
+
+TensorList grad(std::span<const Tensor> roots, std::span<const Tensor> inputs, std::span<const Tensor> grads,
+                bool retain_graph, bool create_graph, bool allow_unused) {
+  const std::vector<End> from(roots.begin(), roots.end()), to(inputs.begin(), inputs.end());
+  return grad_ends(from, to, grads, retain_graph, create_graph, allow_unused);
 }
 
 void backward(std::span<const Tensor> roots, std::span<const Tensor> grads, bool retain_graph, bool create_graph,
               std::span<const Tensor> inputs) {
-  if (!inputs.empty()) {
-    const TensorList found = grad(roots, inputs, grads, retain_graph, create_graph, true);
-    for (size_t i = 0; i < inputs.size(); ++i)
-      if (found[i].defined()) {
-        const Tensor before = inputs[i].grad();
-        GradModeGuard mode(create_graph);
-        inputs[i].set_grad(before.defined() ? rushlight::add(before, found[i]) : clone(found[i]));
-      }
-    return;
+  const std::vector<End> to(inputs.begin(), inputs.end());
+  if (roots.size() == 1) {
+    const End root(roots[0]);
+    return backward_ends({&root, 1}, grads, retain_graph, create_graph, to);
   }
-  auto starts = start(roots, grads);
-  EngineLock lock;
-  GradModeGuard mode(create_graph);
-  Run run;
-  run.retain_graph = retain_graph;
-  for (auto& [edge, g] : starts) run.add(edge, std::move(g));
-  run.run();
+  const std::vector<End> from(roots.begin(), roots.end());
+  backward_ends(from, grads, retain_graph, create_graph, to);
+}
+
+// ---- the backward that runs
+
+namespace {
+Run& running() {
+  if (!t_run) fail("_get_should_execute_nodes should only be called during the backward pass");
+  return *t_run;
+}
+}  // namespace
+
+void queue_callback(std::function<void()> callback) {
+  if (!t_run) fail("Final callbacks can only be installed during backward pass.");
+  t_run->callbacks.push_back(std::move(callback));
+}
+
+int64_t current_backward() { return t_run ? t_run->number : -1; }
+
+Node* current_node() { return t_run ? t_run->current : nullptr; }
+
+bool goes_everywhere() { return !running().filtered; }
+
+bool will_execute(Node& node) {
+  Run& run = running();
+  if (run.filtered) {
+    const NodeTable::Entry* entry = run.table.find(&node);
+    if (entry && entry->captures >= 0 && node.edges.size() == 0)
+      fail(
+          "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(): its "
+          "gradient is taken and the node itself is not executed");
+    return entry && entry->leads;
+  }
+  std::vector<Node*> waiting;
+  NodeTable seen;
+  for (const End& root : run.roots) waiting.push_back(root.edge.node.get());
+  while (!waiting.empty()) {
+    Node* at = waiting.back();
+    waiting.pop_back();
+    if (at == &node) return true;
+    if (!seen.insert(at).second) continue;
+    for (const Edge& e : at->edges)
+      if (e.node) waiting.push_back(e.node.get());
+  }
+  return false;
 }
 
 }  // namespace autograd

@@ -2,6 +2,7 @@
 #include "autograd/hooks.h"
 #include "layout/layout.h"
 #include "rushlight/conj.h"
+#include "rushlight/graph.h"
 #include "rushlight/ops.h"
 
 namespace rushlight {
@@ -32,7 +33,8 @@ void set_node(TensorImpl* t, AutogradMeta& meta, Ref<Node> node, uint32_t slot) 
 
 Tensor base_of(const Tensor& t) { return Tensor(Ref<TensorImpl>(t.impl()->base)); }
 
-bool follows_base(const TensorImpl& t) { return t.base && !t.no_grad_view && is_differentiable(t.dtype); }
+bool lets_through(const TensorImpl& view) { return view.origin < ViewOrigin::NoGrad; }
+bool follows_base(const TensorImpl& t) { return t.base && lets_through(t) && is_differentiable(t.dtype); }
 
 // The geometry of complex elements as one of pairs of real elements.
 layout::Geometry in_pairs(layout::Geometry g) {
@@ -127,9 +129,58 @@ uint64_t history_of_base(const Tensor& view) {
   return meta && meta->grad_fn ? meta->grad_fn->sequence : 0;
 }
 
+// The name of a node as torch's messages have it: that of the operation.
+std::string_view operation_of(const Node& node) {
+  const std::string_view name = node.name();
+  return name.substr(0, name.rfind("Backward"));
+}
+
+// Refuses an in-place change of a view that must not be changed. `indirect`: it happened to the base.
+[[noreturn]] void fail_view_change(const TensorImpl& view, bool indirect) {
+  const Node* node = view.autograd ? view.autograd->grad_fn.get() : nullptr;
+  const bool inference = view.origin == ViewOrigin::Inference;
+  Message m;
+  const char* how = indirect ? " and its base or another view of its base has been modified inplace"
+                             : " and is being modified inplace";
+  if (lets_through(view) && node) {
+    m << "Output " << view.autograd->slot << " of " << operation_of(*node) << " is a view" << how << ".";
+  } else {
+    if (node)
+      m << "Output " << view.autograd->slot << " of " << operation_of(*node) << " is a view of a view which was";
+    else
+      m << "A view was";
+    m << " created in " << (inference ? "inference" : "no_grad") << " mode" << how
+      << (inference ? " in normal mode." : " with grad mode enabled.");
+  }
+  switch (view.origin) {
+    case ViewOrigin::MultipleViews:
+      m << " This view is the output of a function that returns multiple views. Such functions do not allow the output "
+           "views to be modified inplace. You should replace the inplace operation by an out-of-place one.";
+      break;
+    case ViewOrigin::CustomFunction:
+      m << " This view was created inside a custom Function (or because an input was returned as-is) and the autograd "
+           "logic to handle view+inplace would override the custom backward associated with the custom Function, "
+           "leading to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the "
+           "custom Function.";
+      break;
+    default: {
+      const char* block = inference ? "inference_mode" : "no_grad";
+      m << " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by "
+           "moving both the view and the inplace either both inside the "
+        << block
+        << " block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be "
+           "tracked).";
+    }
+  }
+  fail(m.text);
+}
+
 // The grad_fn of a view whose base was changed since: the view is a strided part of what the base is now.
 void regenerate(const Tensor& view, AutogradMeta& meta) {
   const Tensor base = base_of(view);
+  // A view that was not recorded of a base that became a leaf only later is a part of it like any other.
+  if (view.impl()->origin != ViewOrigin::Plain && (meta.grad_fn || base.grad_fn()))
+    fail_view_change(*view.impl(), true);
   const Ref<Node> node = Part(base, view).node();
   const Tensor* inputs[1] = {&base};
   autograd::connect(*node, inputs);
@@ -173,6 +224,9 @@ Ref<Node> Tensor::grad_fn() const {
       regenerate(*this, meta);
     return meta.grad_fn;
   }
+  if (!lets_through(t) && t.made_at != static_cast<uint16_t>(version()) && is_differentiable(t.dtype) &&
+      base_of(*this).requires_grad())
+    fail_view_change(t, true);
   return t.autograd ? t.autograd->grad_fn : Ref<Node>();
 }
 
@@ -226,6 +280,8 @@ void connect(Node& node, std::span<const Tensor* const> inputs) {
   node.edges.resize(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) node.edges[i] = edge_of(*inputs[i]);
   settle(node);
+  if (g_anomaly.load(std::memory_order_relaxed)) [[unlikely]]
+    note_recorded(node);
 }
 
 void set_history(const Tensor& result, const Ref<Node>& node, uint32_t slot) {
@@ -254,6 +310,22 @@ void set_history_of_saved(const Tensor& result, Node& owner, uint32_t slot) {
   set_node(result.impl(), meta, node, 0);
 }
 
+void set_edge(const Tensor& t, const Edge& edge) {
+  AutogradMeta& meta = meta_of(t);
+  if (edge.node->sequence != 0) {
+    set_node(t.impl(), meta, edge.node, edge.slot);
+    return;
+  }
+  meta.requires_grad = true;
+  meta.accumulator = edge.node.get();
+  meta.accumulator->retain();
+  meta.owns_accumulator = true;
+}
+
+void forget_accumulator(const Tensor& leaf) {
+  if (AutogradMeta* meta = leaf.impl()->autograd; meta && !meta->owns_accumulator) meta->accumulator = nullptr;
+}
+
 void detach_(const Tensor& t) {
   if (t.impl()->base)
     fail(
@@ -270,7 +342,7 @@ void detach_(const Tensor& t) {
 }
 
 void rebase_history(const Tensor& t, const Ref<Node>& node) {
-  if (!t.impl()->base || t.impl()->no_grad_view) {
+  if (!t.impl()->base || !lets_through(*t.impl())) {
     set_history(t, node);
     return;
   }
@@ -291,7 +363,7 @@ void rebase_history(const Tensor& t, const Ref<Node>& node) {
     set_node(t.impl(), meta, {}, 0);
 }
 
-void check_inplace(const Tensor& t) {
+void check_inplace(const Tensor& t, bool recorded) {
   const TensorImpl& impl = *t.impl();
   if (impl.inference && !InferenceMode::enabled())
     fail(
@@ -300,16 +372,10 @@ void check_inplace(const Tensor& t) {
   if (!GradMode::enabled()) return;
   if (impl.base) {
     const Tensor base = base_of(t);
-    if (base.requires_grad()) {
-      if (impl.no_grad_view)
-        fail(
-            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
-            "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
-            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
-            "both "
-            "outside (if you want the inplace to be tracked).");
-      if (!base.grad_fn()) fail("a view of a leaf Variable that requires grad is being used in an in-place operation.");
-    }
+    const bool follows = base.requires_grad();
+    if (impl.origin != ViewOrigin::Plain && (recorded || follows || t.requires_grad())) fail_view_change(impl, false);
+    if (follows && !base.grad_fn())
+      fail("a view of a leaf Variable that requires grad is being used in an in-place operation.");
   }
   if (impl.autograd && impl.autograd->requires_grad && !impl.autograd->grad_fn)
     fail("a leaf Variable that requires grad is being used in an in-place operation.");

@@ -23,6 +23,7 @@ struct NodeHooks {
   std::vector<std::pair<uint64_t, Pre>> pre;
   std::vector<std::pair<uint64_t, Post>> post;
   std::vector<std::pair<uint32_t, TensorImpl*>> retain;  // weak; a dying tensor takes itself out
+  std::shared_ptr<void> notes;                           // of the Python layer: metadata of the node
 };
 
 uint64_t next_hook_id();
@@ -36,6 +37,28 @@ Ref<Node> accumulator_of(const Tensor& leaf);
 namespace autograd {
 // The history of a saved result of `owner`, while its derivative runs.
 void set_history_of_saved(const Tensor& result, Node& owner, uint32_t slot);
+// Makes `tensor`, which is new, stand for another one: gradients go to that one's edge.
+void set_edge(const Tensor& tensor, const Edge& edge);
+// A leaf that got other sizes: what is recorded from now on has an accumulator of its own.
+void forget_accumulator(const Tensor& leaf);
+// The pack hooks of this thread, outermost first.
+std::vector<PackHook> pack_hooks();
+extern std::atomic<bool> g_anomaly;  // what Anomaly::enabled() says
+// The node whose derivative runs on this thread, or null.
+Node* current_node();
+// Anomaly detection: tells where a node was recorded that has failed.
+void report_failed(Node& node);
+void note_recorded(Node& node);
+// Afterwards the thread has the pack hooks that it had before, whatever hooks of nodes did to them.
+class PackHookGuard {
+ public:
+  PackHookGuard() : before_(pack_hooks()) {}
+  ~PackHookGuard();
+  PackHookGuard(const PackHookGuard&) = delete;
+
+ private:
+  std::vector<PackHook> before_;
+};
 // Cuts a tensor off its history (Tensor.detach_).
 void detach_(const Tensor& tensor);
 }  // namespace autograd

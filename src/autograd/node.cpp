@@ -1,6 +1,7 @@
 #include <atomic>
 
 #include "autograd/hooks.h"
+#include "rushlight/graph.h"
 #include "rushlight/memory.h"
 #include "rushlight/ops.h"
 
@@ -31,6 +32,30 @@ Node::Node(uint32_t count) : outputs(count), sequence(++t_sequence) {
 }
 
 Node::~Node() { delete hooks; }
+
+// ---- anomaly detection
+
+namespace {
+std::atomic<bool> g_check_nan{true};
+autograd::Anomaly::Reporter g_reporter;
+}  // namespace
+
+namespace autograd {
+std::atomic<bool> g_anomaly{false};
+bool Anomaly::enabled() { return g_anomaly.load(std::memory_order_relaxed); }
+bool Anomaly::checks_nan() { return g_check_nan.load(std::memory_order_relaxed); }
+void Anomaly::set(bool enabled, bool check_nan) {
+  g_anomaly = enabled;
+  g_check_nan = check_nan;
+}
+void Anomaly::set_reporter(Reporter reporter) { g_reporter = reporter; }
+void report_failed(Node& node) {
+  if (g_reporter.failed) g_reporter.failed(node);
+}
+void note_recorded(Node& node) {
+  if (g_reporter.recorded) g_reporter.recorded(node, current_node());
+}
+}  // namespace autograd
 
 uint64_t sequence_above(uint64_t other) {
   if (t_sequence < other) t_sequence = other;
@@ -139,49 +164,6 @@ void AccumulateGrad::apply(std::span<const Tensor> grads, std::span<Tensor>) {
     const auto hooks = meta.post_hooks;
     for (const auto& [id, hook] : hooks) hook(variable);
   }
-}
-
-// ---- saved tensors
-
-SavedTensor::SavedTensor(const Tensor& tensor) : tensor_(tensor), version_(tensor.version()) {
-  if (tensor.impl()->inference) [[unlikely]]
-    fail(
-        "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-        "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
-        "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
-}
-
-SavedTensor SavedTensor::result(const Tensor& tensor, uint32_t slot) {
-  SavedTensor saved;
-  saved.tensor_ = share(tensor);
-  saved.version_ = tensor.version();
-  saved.slot_ = slot;
-  saved.is_result_ = true;
-  return saved;
-}
-
-Tensor SavedTensor::unpack(const Node& owner) const {
-  if (!tensor_.defined()) return {};
-  owner.unpacked = true;
-  const uint32_t now = tensor_.version();
-  if (now != version_) [[unlikely]] {
-    Message origin;
-    if (is_result_)
-      origin << ", which is output " << slot_ << " of " << owner.name() << ",";
-    else if (const Ref<Node> fn = tensor_.grad_fn())
-      origin << ", which is output " << tensor_.impl()->autograd->slot << " of " << fn->name() << ",";
-    else if (tensor_.requires_grad())
-      origin << ", which is a leaf,";
-    const char* operation = tensor_.impl()->version->operation;
-    fail("one of the variables needed for gradient computation has been modified by an inplace operation: [",
-         tensor_type_name(tensor_.dtype()), " ", tensor_.sizes(), "]", origin.text, " is at version ", now,
-         "; expected version ", version_, " instead. It was last changed by ", operation ? operation : "?",
-         "(). Hint: the backtrace of the forward pass shows where; clone() the tensor before that operation.");
-  }
-  if (!is_result_ || !GradMode::enabled()) return tensor_;
-  Tensor t = share(tensor_);
-  autograd::set_history_of_saved(t, const_cast<Node&>(owner), slot_);
-  return t;
 }
 
 }  // namespace rushlight

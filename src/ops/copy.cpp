@@ -86,7 +86,7 @@ Tensor alias(const Tensor& self) {
 const Tensor& copy_(const Tensor& self, const Tensor& source) {
   check_cpu("copy_", self);
   check_cpu("copy_", source);
-  autograd::check_inplace(self);
+  autograd::check_inplace(self, autograd::needs(source));
   if (self.is_same(source)) return self;
   if (self.is_conj()) [[unlikely]] {
     copy_(lazy_conj(self), lazy_conj(source));

@@ -101,6 +101,10 @@ class UnaryNode final : public Node {
     input.reset();
     result.reset();
   }
+  SavedTensor* saved_as(std::string_view name) override {
+    const UnaryRule& r = rule(op_);
+    return name == "self" && r.input ? &input : name == "result" && r.result ? &result : nullptr;
+  }
   SavedTensor input, result;
 
  private:
@@ -137,6 +141,12 @@ class BinaryNode final : public Node {
     b.tensor.reset();
     result.reset();
     released_ = true;
+  }
+  SavedTensor* saved_as(std::string_view name) override {
+    return name == "self"                   ? &a.tensor
+           : name == "other" && b.is_tensor ? &b.tensor
+           : name == "result"               ? &result
+                                            : nullptr;
   }
   SavedOperand a, b;
   SavedTensor result;
@@ -273,6 +283,7 @@ void check_out(const char* operation, const Tensor& out, DType result, std::init
            "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
            "requires grad.");
   }
+  if (out.impl()->inference && !InferenceMode::enabled()) autograd::check_inplace(out);
   layout::check_writable(out);
   for (const Tensor* t : inputs) check_no_partial_overlap(out, *t);
 }
@@ -545,7 +556,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   const Info& in = info(op);
   const Tensor* ta = a.is_tensor() ? &a.tensor() : nullptr;
   const Tensor* tb = b.is_tensor() ? &b.tensor() : nullptr;
-  if (target.kind == Target::Kind::InPlace) autograd::check_inplace(*ta);
+  if (target.kind == Target::Kind::InPlace) autograd::check_inplace(*ta, tb && autograd::needs(*tb));
   const bool plain_alpha = alpha.kind() == Scalar::Kind::Int && alpha.to_int() == 1;
   const DType common = ta && tb && ta->dtype() == tb->dtype() ? ta->dtype() : result_type({&a, &b});
   const DType computed = in.promotion == Promotion::Float && is_integral(common, true) ? default_dtype() : common;

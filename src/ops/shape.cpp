@@ -3,6 +3,7 @@
 #include <atomic>
 #include <bitset>
 
+#include "autograd/hooks.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
 #include "rushlight/conj.h"
@@ -21,10 +22,13 @@ Tensor make_view(const Tensor& self, const Geometry& g) {
   impl->inference = from.inference;
   if (from.conj()) [[unlikely]]
     impl->set_conj(true);
-  if (!InferenceMode::enabled()) {
+  if (!from.inference) {
     impl->base = from.base ? from.base : self.impl();
     impl->base->retain();
-    impl->no_grad_view = !GradMode::enabled() || from.no_grad_view;
+    if (!GradMode::enabled()) impl->made_at = static_cast<uint16_t>(self.version());
+    impl->origin = GradMode::enabled()        ? from.origin
+                   : InferenceMode::enabled() ? ViewOrigin::Inference
+                                              : ViewOrigin::NoGrad;
   }
   return Tensor::adopt(impl);
 }
@@ -35,7 +39,7 @@ namespace {
 template <class F>
 Tensor view_op(const char* node, const Tensor& self, const Geometry& g, F derivative) {
   Tensor r = make_view(self, g);
-  if (autograd::needs(self)) autograd::record(node, r, {&self}, std::move(derivative));
+  if (autograd::needs(self) && !self.impl()->inference) autograd::record(node, r, {&self}, std::move(derivative));
   return r;
 }
 
@@ -422,6 +426,7 @@ const Tensor& resize_(const Tensor& self, IntSpan sizes) {
 void set_storage(const Tensor& self, const Tensor& source) {
   TensorImpl& t = *self.impl();
   const TensorImpl& s = *source.impl();
+  if (t.dtype != s.dtype || !equal(t.sizes(), s.sizes())) autograd::forget_accumulator(self);
   if (t.version == &t.storage->version()) {
     // The counter goes with the tensor, not with the memory that it leaves.
     auto* counter = new VersionCounter;

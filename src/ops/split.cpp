@@ -28,6 +28,14 @@ Tensor join_parts(Grads& g, IntSpan from, int64_t dim, IntSpan lengths) {
   return cat(parts, dim);
 }
 
+// The parts must not be changed in place: the gradient of one would have to go through all.
+TensorList marked(TensorList parts) {
+  if (GradMode::enabled())
+    for (const Tensor& part : parts)
+      if (part.impl()->base) part.impl()->origin = ViewOrigin::MultipleViews;
+  return parts;
+}
+
 TensorList split_views(const char* node, const Tensor& self, IntSpan lengths, int64_t dim) {
   TensorList parts;
   parts.reserve(lengths.size());
@@ -42,7 +50,7 @@ TensorList split_views(const char* node, const Tensor& self, IntSpan lengths, in
                           [from = DimVector(self.sizes()), dim, lengths = DimVector(lengths)](Grads& g) {
                             g[0] = join_parts(g, from, dim, lengths);
                           });
-  return parts;
+  return marked(std::move(parts));
 }
 
 }  // namespace
@@ -102,7 +110,7 @@ TensorList unbind(const Tensor& self, int64_t dim) {
       for (size_t i = 0; i < g.outputs(); ++i) grads.push_back(g.grad(i).defined() ? g.grad(i) : zeros(shape, dtype));
       g[0] = stack(grads, d);
     });
-  return parts;
+  return marked(std::move(parts));
 }
 
 namespace {

@@ -12,6 +12,9 @@ from .._C import (
     _autograd_grad as grad,
 )
 from .._C import (
+    _SavedTensor as SavedTensor,  # noqa: F401
+)
+from .._C import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -42,7 +45,9 @@ _LAZY = {
     "Function": "function",
     "Variable": "variable",
     "detect_anomaly": "anomaly_mode",
+    "is_multithreading_enabled": "grad_mode",
     "set_detect_anomaly": "anomaly_mode",
+    "set_multithreading_enabled": "grad_mode",
     "gradcheck": "gradcheck",
     "gradgradcheck": "gradcheck",
     "enforce_grad_layout_policy": "grad_mode",

@@ -38,30 +38,47 @@ def _shape(results, is_tuple):
     return results if is_tuple else results[0]
 
 
-def _weights(v, like, name, is_tuple):
+def _weights(v, like, name, function, is_tuple):
+    """``v`` as a tuple shaped as the tensors ``like``, called ``name``; one where v is None and they are a number."""
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
             raise RuntimeError(
                 f"The vector v can only be None if the {name} contains a single Tensor with a single element."
+                if name.startswith("input")
+                else f"The vector v can only be None if the {name} a single Tensor with a single element."
             )
         return tuple(_C.ones_like(x) for x in like)
-    v, v_tuple = _tensors(v, "v", name)
+    v, _ = _tensors(v, "v", function)
     if len(v) != len(like):
-        raise RuntimeError(f"v is a tuple of invalid length: should be {len(like)} but got {len(v)}.")
+        raise RuntimeError(
+            f"v is a tuple of invalid length: should be {len(like)} but got {len(v)}."
+            if is_tuple
+            else "The given v should contain a single Tensor."
+        )
     for i, (a, b) in enumerate(zip(v, like)):
         if a.shape != b.shape:
-            prefix = f"Entry {i} in " if v_tuple else ""
-            raise RuntimeError(f"{prefix}v has invalid size: should be {b.shape} but got {a.shape}.")
+            entry = f"Entry {i} in " if is_tuple else ""
+            raise RuntimeError(f"{entry}v has invalid size: should be {b.shape} but got {a.shape}.")
     return v
 
 
-def _check_strict(outputs, name):
-    for i, out in enumerate(outputs):
-        if not out.requires_grad:
-            raise RuntimeError(
-                f"Output {i} of the user-provided function does not require gradients. The outputs must be computed in "
-                f"a differentiable manner from the input when running in strict mode."
-            )
+_NEEDED = {
+    "outputs": "Output {} of the user-provided function does not require gradients. The outputs must be computed in a "
+    "differentiable manner from the input when running in strict mode.",
+    "gradients": "The gradient with respect to input {} is independent of the inputs of the user-provided function. "
+    "This is not allowed in strict mode.",
+    "jacobian": "The jacobian of the user-provided function with respect to input {} is independent of the inputs of "
+    "the user-provided function. This is not allowed in strict mode.",
+}
+
+
+def _check_strict(tensors, kind, strict):
+    """In strict mode, raise RuntimeError for the first tensor that does not require grad."""
+    if not strict:
+        return
+    for i, tensor in enumerate(tensors):
+        if tensor is None or not tensor.requires_grad:
+            raise RuntimeError(_NEEDED[kind].format(i))
 
 
 def _grad(outputs, inputs, weights=None, create_graph=False, retain_graph=None):
@@ -79,32 +96,47 @@ def _grad(outputs, inputs, weights=None, create_graph=False, retain_graph=None):
     )
 
 
-def _filled(grads, inputs, strict, what, create_graph=False):
+def _filled(grads, inputs, strict, what, create_graph=False, product=None):
+    """Zeros for absent gradients; in strict mode RuntimeError.
+
+    what: whose derivative it is, number {} of the input still to be filled in. product: the name of the derivative,
+    which with create_graph and strict must depend on the inputs as well.
+    """
     result = []
     for i, (g, x) in enumerate(zip(grads, inputs)):
         if g is None:
             if strict:
-                raise RuntimeError(f"{what} is independent of input {i}. This is not allowed in strict mode.")
+                raise RuntimeError(what.format(i) + " This is not allowed in strict mode.")
             g = _C.zeros_like(x)
         elif strict and create_graph and not g.requires_grad:
             raise RuntimeError(
-                f"The derivative of {what} with respect to input {i} is independent of that input. This is not allowed "
-                f"in strict mode when create_graph=True."
+                f"The {product} of the user-provided function is independent of input {i}. This is not allowed in "
+                f"strict mode when create_graph=True."
             )
         result.append(g)
     return tuple(result)
 
 
+_OUTPUT = "The output of the user-provided function is independent of input {}."
+_JACOBIAN = "The jacobian of the user-provided function is independent of input {}."
+_INPUT_OF_FUNCTION = "input to the user-provided function"
+
+
 def vjp(func, inputs, v=None, create_graph=False, strict=False):
-    """Return func(*inputs) and the product of ``v`` (shaped as the outputs) with the Jacobian."""
+    """Return func(*inputs) and the product of ``v`` (shaped as the outputs) with the Jacobian.
+
+    create_graph: the results can be differentiated. strict: RuntimeError, rather than zeros, where an output does not
+    depend on an input.
+    """
     with _C.enable_grad():
         inputs, in_tuple = _tensors(inputs, "inputs", "vjp")
         inputs = _prepare(inputs, create_graph)
         outputs, out_tuple = _tensors(func(*inputs), "outputs of the user-provided function", "vjp")
-        if strict:
-            _check_strict(outputs, "vjp")
-        weights = _weights(v, outputs, "user-provided function returns", out_tuple)
-        grads = _filled(_grad(outputs, inputs, weights, create_graph), inputs, strict, "The output", create_graph)
+        _check_strict(outputs, "outputs", strict)
+        weights = _weights(v, outputs, "user-provided function returns", "vjp", out_tuple)
+        grads = _filled(
+            _grad(outputs, inputs, weights, create_graph), inputs, strict, _OUTPUT, create_graph, "jacobian"
+        )
     return _shape(_finish(outputs, create_graph), out_tuple), _shape(_finish(grads, create_graph), in_tuple)
 
 
@@ -113,15 +145,19 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
     with _C.enable_grad():
         inputs, in_tuple = _tensors(inputs, "inputs", "jvp")
         inputs = _prepare(inputs, create_graph)
-        direction = _weights(v, inputs, "input to the user-provided function", in_tuple)
+        direction = _weights(v, inputs, _INPUT_OF_FUNCTION, "jvp", in_tuple)
         outputs, out_tuple = _tensors(func(*inputs), "outputs of the user-provided function", "jvp")
-        if strict:
-            _check_strict(outputs, "jvp")
+        _check_strict(outputs, "outputs", strict)
         # The gradient is linear in the weights; differentiating it by them gives the product.
         weights = tuple(_C.zeros_like(out).requires_grad_() for out in outputs)
-        grads = _filled(_grad(outputs, inputs, weights, create_graph=True), inputs, strict, "The output")
+        grads = _filled(_grad(outputs, inputs, weights, create_graph=True), inputs, strict, _OUTPUT)
+        _check_strict(grads, "gradients", strict)
+        what = (
+            "The gradient with respect to the input is independent of entry {} in the grad_outputs when using the "
+            "double backward trick to compute forward mode gradients."
+        )
         products = _filled(
-            _grad(grads, weights, direction, create_graph), outputs, strict, "The derivative", create_graph
+            _grad(grads, weights, direction, create_graph), outputs, strict, what, create_graph, "jacobian"
         )
     return _shape(_finish(outputs, create_graph), out_tuple), _shape(_finish(products, create_graph), out_tuple)
 
@@ -134,20 +170,27 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
     """
     if strategy not in ("reverse-mode", "forward-mode"):
         raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
+    if strategy == "forward-mode" and create_graph:
+        raise NotImplementedError(
+            'torch.autograd.functional.jacobian: `create_graph=True` and `strategy="forward-mode"` are not '
+            "supported together (yet)."
+        )
+    if strict and vectorize:
+        raise RuntimeError(
+            "torch.autograd.functional.jacobian: `strict=True` and `vectorize=True` are not supported together."
+        )
     with _C.enable_grad():
         inputs, in_tuple = _tensors(inputs, "inputs", "jacobian")
         inputs = _prepare(inputs, create_graph)
         outputs, out_tuple = _tensors(func(*inputs), "outputs of the user-provided function", "jacobian")
-        if strict:
-            _check_strict(outputs, "jacobian")
+        _check_strict(outputs, "outputs", strict)
         result = []
         for number, out in enumerate(outputs):
             rows = []
+            what = f"Output {number} of the user-provided function is independent of input {{}}."
             for element in out.reshape(-1).unbind():
                 grads = _grad((element,), inputs, None, create_graph, retain_graph=True)
-                rows.append(
-                    _filled(grads, inputs, strict, f"Output {number} of the user-provided function", create_graph)
-                )
+                rows.append(_filled(grads, inputs, strict, what, create_graph, "jacobian"))
             columns = tuple(
                 _C.stack([row[k] for row in rows]).reshape(out.shape + x.shape)
                 if rows
@@ -158,50 +201,55 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
     return _shape(tuple(result), out_tuple)
 
 
-def _scalar(func, name):
-    def single(*args):
-        out = func(*args)
-        if not isinstance(out, _C.Tensor):
-            if not (isinstance(out, tuple) and len(out) == 1 and isinstance(out[0], _C.Tensor)):
-                raise RuntimeError(f"The function given to {name} should return a single Tensor")
-            out = out[0]
-        if out.numel() != 1:
-            raise RuntimeError(f"The Tensor returned by the function given to {name} should contain a single element")
-        return out.reshape(())
-
-    return single
+def _number(func, inputs, name, strict):
+    """func(*inputs), which must be one tensor of one element."""
+    outputs, is_tuple = _tensors(func(*inputs), "outputs of the user-provided function", name)
+    _check_strict(outputs, "outputs", strict)
+    if is_tuple:
+        raise RuntimeError(f"The function given to {name} should return a single Tensor")
+    if outputs[0].numel() != 1:
+        raise RuntimeError(f"The Tensor returned by the function given to {name} should contain a single element")
+    return outputs[0]
 
 
 def hessian(func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy="reverse-mode"):
     """Return the second derivatives of a scalar function: in.shape + in.shape, or a tuple of tuples of those."""
     inputs, in_tuple = _tensors(inputs, "inputs", "hessian")
-    single = _scalar(func, "hessian")
+
+    def single(*args):
+        return _number(func, args, "hessian", strict).reshape(())
 
     def gradient(*args):
-        grads = jacobian(single, args, create_graph=True, strict=strict)
+        grads = jacobian(single, args, create_graph=True)
+        _check_strict(grads, "jacobian", strict)
         return grads
 
-    result = jacobian(gradient, inputs, create_graph=create_graph, strict=strict)
+    result = jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
     return result if in_tuple else result[0][0]
+
+
+def _hessian_product(func, inputs, v, create_graph, strict, name):
+    with _C.enable_grad():
+        inputs, in_tuple = _tensors(inputs, "inputs", name)
+        inputs = _prepare(inputs, create_graph)
+        direction = _weights(v, inputs, _INPUT_OF_FUNCTION, name, in_tuple)
+        output = _number(func, inputs, name, strict)
+        grads = _filled(_grad((output,), inputs, None, True), inputs, strict, _OUTPUT)
+        _check_strict(grads, "jacobian", strict)
+        products = _filled(
+            _grad(grads, inputs, direction, create_graph), inputs, strict, _JACOBIAN, create_graph, "hessian"
+        )
+    return _finish((output,), create_graph)[0], _shape(_finish(products, create_graph), in_tuple)
 
 
 def vhp(func, inputs, v=None, create_graph=False, strict=False):
     """Return func(*inputs) of a scalar function and the product of ``v`` with its Hessian."""
-    with _C.enable_grad():
-        inputs, in_tuple = _tensors(inputs, "inputs", "vhp")
-        inputs = _prepare(inputs, create_graph)
-        direction = _weights(v, inputs, "input to the user-provided function", in_tuple)
-        output = _scalar(func, "vhp")(*inputs)
-        if strict:
-            _check_strict((output,), "vhp")
-        grads = _filled(_grad((output,), inputs, None, True), inputs, strict, "The output", True)
-        products = _filled(_grad(grads, inputs, direction, create_graph), inputs, strict, "The gradient", create_graph)
-    return _finish((output,), create_graph)[0], _shape(_finish(products, create_graph), in_tuple)
+    return _hessian_product(func, inputs, v, create_graph, strict, "vhp")
 
 
 def hvp(func, inputs, v=None, create_graph=False, strict=False):
     """The same as vhp: the Hessian of a real function is symmetric."""
-    return vhp(func, inputs, v, create_graph, strict)
+    return _hessian_product(func, inputs, v, create_graph, strict, "hvp")
 
 
 __getattr__ = missing(__name__)

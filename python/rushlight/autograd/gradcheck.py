@@ -43,9 +43,23 @@ def gradcheck(
     inputs: a tensor or a tuple; those that require grad should be float64 or complex128.
     eps: half the distance of the two points of a difference; atol, rtol: as in allclose.
     nondet_tol: how much two runs of the same derivative may differ.
+    check_undefined_grad: also leave out outputs, one at a time. check_grad_dtypes: gradients have the dtypes of inputs.
+    check_forward_ad: there is no forward mode: a warning, and NotImplementedError with check_backward_ad=False.
     Returns True; where a derivative is wrong raises GradcheckError, or returns False with raise_exception=False.
-    The arguments without a meaning here (batched and forward mode, fast_mode, masked) are accepted.
+    The arguments without a meaning here (batched gradients, fast_mode, masked) are accepted.
     """
+    if not (check_forward_ad or check_backward_ad):
+        raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
+    if check_batched_forward_grad and not check_forward_ad:
+        raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
+    if not check_backward_ad:
+        raise NotImplementedError("gradcheck: rushlight has no forward-mode derivatives to check")
+    if check_forward_ad:
+        warnings.warn(
+            "gradcheck: rushlight has no forward-mode derivatives; only backward mode is checked", stacklevel=2
+        )
     inputs = (inputs,) if isinstance(inputs, _C.Tensor) else tuple(inputs)
     try:
         _check_inputs(inputs)
@@ -158,13 +172,13 @@ def _check_inputs(inputs):
 
 
 def _real_outputs(func, inputs):
-    """The floating outputs as (number, real tensor) pairs."""
+    """The floating outputs as (number, part, real tensor), part "imaginary", "real" or "" of real outputs."""
     result = []
     for i, out in enumerate(_as_tuple(func(*inputs))):
         if out.is_complex():
-            result += [(i, _C.real(out)), (i, _C.imag(out))]
+            result += [(i, "imaginary", _C.imag(out)), (i, "real", _C.real(out))]
         elif _floating(out):
-            result.append((i, out))
+            result.append((i, "", out))
     return result
 
 
@@ -175,16 +189,28 @@ def _numerical(func, inputs, x, eps):
     rows = None
 
     def values():
-        return [out.detach().clone().reshape(-1) for _, out in _real_outputs(func, inputs)]
+        return [out.detach().clone() for _, _, out in _real_outputs(func, inputs)]
+
+    before_any = values()
+
+    def compare(found, index):
+        for one, other in zip(before_any, found):
+            for what in ("shape", "dtype"):
+                if getattr(one, what) != getattr(other, what):
+                    raise AssertionError(
+                        f"Expected `func` to return outputs with the same {what} when inputs are perturbed on index "
+                        f"{index} by {eps}, but got: {getattr(other, what)} and {getattr(one, what)}."
+                    )
+        return [out.reshape(-1) for out in found]
 
     for index in product(*(range(n) for n in x.shape)):
         before = data[index].item()
         derivative = None
         for direction in (1.0, 1j) if complex_input else (1.0,):
             data[index] = before + eps * direction
-            above = values()
+            above = compare(values(), index)
             data[index] = before - eps * direction
-            below = values()
+            below = compare(values(), index)
             data[index] = before
             steps = [(a - b) / (2 * eps) * direction for a, b in zip(above, below)]
             derivative = steps if derivative is None else [d + s for d, s in zip(derivative, steps)]
@@ -199,7 +225,7 @@ def _numerical(func, inputs, x, eps):
 def _analytical(outputs, inputs):
     """Per real output and input: the Jacobian of shape [x.numel(), out.numel()]."""
     result = []
-    for _, out in outputs:
+    for _, _, out in outputs:
         columns = [[] for _ in inputs]
         for index in product(*(range(n) for n in out.shape)):
             if not out.requires_grad:
@@ -226,16 +252,22 @@ def _check_grads(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes, c
     wanted = [(i, x) for i, x in enumerate(inputs) if isinstance(x, _C.Tensor) and x.requires_grad]
     tensors = [x for _, x in wanted]
     if check_grad_dtypes:
-        for _, out in outputs:
+        for _, _, out in outputs:
             if out.requires_grad:
                 for g, x in zip(_C._autograd_grad(out.sum(), tensors, retain_graph=True, allow_unused=True), tensors):
                     if g is not None and g.dtype != x.dtype:
                         raise GradcheckError(f"Gradient has dtype {g.dtype} for an input of {x.dtype}")
+    if not any(out.requires_grad for _, _, out in outputs):
+        for _, x in wanted:
+            for jacobian in _numerical(func, inputs, x, eps) or ():
+                if not bool((jacobian == 0).all()):
+                    raise GradcheckError("Numerical gradient for function expected to be zero")
+        return
     analytical = _analytical(outputs, tensors)
     again = _analytical(outputs, tensors)
     for k, (i, x) in enumerate(wanted):
         numerical = _numerical(func, inputs, x, eps)
-        for n, (number, _) in enumerate(outputs):
+        for n, (number, part, _) in enumerate(outputs):
             a, repeated = analytical[n][k], again[n][k]
             if not _C.allclose(a, repeated, rtol=0, atol=nondet_tol, equal_nan=True):
                 raise GradcheckError(
@@ -246,23 +278,47 @@ def _check_grads(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes, c
             if numerical is None:
                 continue
             if not _C.allclose(a, numerical[n].to(a.dtype), rtol=rtol, atol=atol, equal_nan=True):
+                where = f"While considering the {part} part of complex outputs only, " if part else ""
                 raise GradcheckError(
-                    f"Jacobian mismatch for output {number} with respect to input {i},\n"
+                    f"{where}Jacobian mismatch for output {number} with respect to input {i},\n"
                     f"numerical:{numerical[n]}\nanalytical:{a}\n"
                 )
     if check_undefined_grad:
         _check_zero_weights(outputs, tensors)
+        _check_missing_weights(outputs, tensors)
 
 
 def _check_zero_weights(outputs, inputs):
     """Derivatives are linear: weights of zero give gradients of zero."""
-    live = [out for _, out in outputs if out.requires_grad]
+    live = [out for _, _, out in outputs if out.requires_grad]
     if not live:
         return
     weights = [_C.zeros(out.shape, dtype=out.dtype) for out in live]
     for g in _C._autograd_grad(live, inputs, weights, retain_graph=True, allow_unused=True):
         if g is not None and not bool((g == 0).all()) and bool(_C.isfinite(_C.abs(g)).all()):
             raise GradcheckError("backward not multiplied by grad_output")
+
+
+def _check_missing_weights(outputs, inputs):
+    """An output without a gradient is like one with a gradient of zero."""
+    live = [out for _, _, out in outputs if out.requires_grad]
+    for left_out in range(len(live) if len(live) > 1 else 0):
+        weights = [_C.ones(out.shape, dtype=out.dtype) for out in live]
+        rest, given = list(live), list(weights)
+        del rest[left_out], given[left_out]
+        weights[left_out] = _C.zeros_like(weights[left_out])
+        try:
+            found = _C._autograd_grad(rest, inputs, given, retain_graph=True, allow_unused=True)
+        except RuntimeError as error:
+            raise GradcheckError("Expected backward function to handle undefined output grads.") from error
+        expected = _C._autograd_grad(live, inputs, weights, retain_graph=True, allow_unused=True)
+        for g, e in zip(found, expected):
+            if g is None and e is None:
+                continue
+            one = _C.zeros_like(e) if g is None else g
+            other = _C.zeros_like(g) if e is None else e
+            if not _C.allclose(one, other, equal_nan=True):
+                raise GradcheckError("An output without a gradient must act as one with a gradient of zero.")
 
 
 class _CallableModule(types.ModuleType):

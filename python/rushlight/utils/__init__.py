@@ -1,15 +1,15 @@
-"""Helpers shared by the Python package."""
+"""Helpers shared by the Python package. ``checkpoint`` is imported when first asked for."""
 
 from .._missing import missing
 from . import hooks, naming
 
-__all__ = ["deterministic", "dlpack", "hooks", "naming"]
+__all__ = ["checkpoint", "deterministic", "dlpack", "hooks", "naming"]
 
 _missing = missing(__name__)
 
 
 def __getattr__(name: str) -> object:
-    if name in ("deterministic", "dlpack"):  # imported when asked for
+    if name in ("checkpoint", "deterministic", "dlpack"):  # imported when asked for
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")

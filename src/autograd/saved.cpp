@@ -1,0 +1,187 @@
+// Tensors kept for backward, and the hooks that pack them.
+#include "autograd/hooks.h"
+#include "rushlight/graph.h"
+
+namespace rushlight {
+
+namespace {
+
+// The hooks of all threads together: while there are none, saving a tensor asks no thread for its own.
+constinit std::atomic<int64_t> g_pack_hooks{0};
+
+struct PackHooks {
+  ~PackHooks() { g_pack_hooks.fetch_sub(static_cast<int64_t>(stack.size()), std::memory_order_relaxed); }
+  std::vector<PackHook> stack;
+  std::optional<std::string> forbidden;
+};
+PackHooks& own_hooks() {
+  thread_local PackHooks hooks;
+  return hooks;
+}
+
+// The innermost hook of this thread, null without one.
+const PackHook* pack_hook() {
+  if (g_pack_hooks.load(std::memory_order_relaxed) == 0) [[likely]]
+    return nullptr;
+  const auto& stack = own_hooks().stack;
+  return stack.empty() ? nullptr : &stack.back();
+}
+
+const char* const kAfterFree =
+    " after it has been freed. Saved intermediate values of the graph are freed when you call .backward() or "
+    "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if you need "
+    "to access saved variables after calling backward.";
+
+}  // namespace
+
+void PackedTensor::release() {
+  if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+SavedTensor::SavedTensor(const Tensor& tensor) : version_(tensor.version()) {
+  const TensorImpl& impl = *tensor.impl();
+  if (impl.inference) [[unlikely]]
+    fail(
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+        "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
+        "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
+  if (const PackHook* hook = pack_hook()) [[unlikely]] {
+    pack(tensor, PackHook(*hook));
+    return;
+  }
+  tensor_ = tensor;
+  has_node_ = impl.autograd && impl.autograd->grad_fn;
+}
+
+SavedTensor SavedTensor::result(const Tensor& tensor, uint32_t slot) {
+  SavedTensor saved;
+  saved.version_ = tensor.version();
+  saved.slot_ = slot;
+  saved.is_result_ = true;
+  if (const PackHook* hook = pack_hook()) [[unlikely]]
+    saved.pack(tensor, PackHook(*hook));
+  else
+    saved.tensor_ = share(tensor);
+  return saved;
+}
+
+void SavedTensor::pack(const Tensor& tensor, const PackHook& hook) {
+  auto packed = Ref<PackedTensor>::adopt(new PackedTensor);
+  if (!is_result_) packed->edge = autograd::edge_of(tensor);
+  NoGradGuard no_grad;
+  const uint32_t before = tensor.version();
+  // The result belongs to the node that keeps what the hook makes of it.
+  packed->unpack = hook(is_result_ ? share(tensor) : tensor);
+  if (tensor.version() != before)
+    fail(
+        "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be "
+        "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need "
+        "to perform in-place operations on the input to a pack hook.");
+  packed_ = std::move(packed);
+}
+
+void SavedTensor::pack(const PackHook& hook) {
+  if (packed_)
+    fail(
+        "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is "
+        "allowed at a time.");
+  if (!tensor_.defined()) fail("Calling register_hooks on a saved tensor", kAfterFree);
+  const Tensor tensor = tensor_;
+  if (is_result_) {
+    pack(tensor, hook);
+  } else {
+    // Here torch hands out the values without their history.
+    const Edge edge = autograd::edge_of(tensor);
+    pack(share(tensor), hook);
+    packed_->edge = edge;
+  }
+  tensor_ = Tensor();
+}
+
+Tensor SavedTensor::unpack_packed(const Node& owner) const {
+  const Ref<PackedTensor> packed = packed_;  // the hook may free the graph
+  const Tensor data = packed->unpack();
+  if (is_result_) {
+    if (!GradMode::enabled()) return data;
+    Tensor t = share(data);
+    autograd::set_history_of_saved(t, const_cast<Node&>(owner), slot_);
+    return t;
+  }
+  if (!packed->edge.node && !data.requires_grad()) return data;
+  Tensor t = share(data);
+  if (packed->edge.node) autograd::set_edge(t, packed->edge);
+  return t;
+}
+
+Tensor SavedTensor::unpack(const Node& owner) const {
+  if (!tensor_.defined()) {
+    if (!packed_) return {};
+    owner.unpacked = true;
+    return unpack_packed(owner);
+  }
+  owner.unpacked = true;
+  const uint32_t now = tensor_.version();
+  if (now != version_) [[unlikely]] {
+    Message origin;
+    if (is_result_)
+      origin << ", which is output " << slot_ << " of " << owner.name() << ",";
+    else if (const Ref<Node> fn = tensor_.grad_fn())
+      origin << ", which is output " << tensor_.impl()->autograd->slot << " of " << fn->name() << ",";
+    else if (tensor_.requires_grad())
+      origin << ", which is a leaf,";
+    const char* operation = tensor_.impl()->version->operation;
+    fail("one of the variables needed for gradient computation has been modified by an inplace operation: [",
+         tensor_type_name(tensor_.dtype()), " ", tensor_.sizes(), "]", origin.text, " is at version ", now,
+         "; expected version ", version_, " instead. It was last changed by ", operation ? operation : "?",
+         "(). Hint: the backtrace of the forward pass shows where; clone() the tensor before that operation.");
+  }
+  if (has_node_ && !tensor_.impl()->base && !tensor_.impl()->autograd->grad_fn) [[unlikely]]
+    fail(
+        "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, "
+        "please use out-of-place `.detach()` instead");
+  if (!is_result_ || !GradMode::enabled()) return tensor_;
+  Tensor t = share(tensor_);
+  autograd::set_history_of_saved(t, const_cast<Node&>(owner), slot_);
+  return t;
+}
+
+namespace autograd {
+
+void push_pack_hook(PackHook hook) {
+  PackHooks& own = own_hooks();
+  if (own.forbidden) fail(*own.forbidden);
+  own.stack.push_back(std::move(hook));
+  g_pack_hooks.fetch_add(1, std::memory_order_relaxed);
+}
+
+void pop_pack_hook() {
+  auto& stack = own_hooks().stack;
+  if (stack.empty()) return;
+  const PackHook last = std::move(stack.back());  // its end may run code that looks at the stack
+  stack.pop_back();
+  g_pack_hooks.fetch_sub(1, std::memory_order_relaxed);
+}
+
+std::optional<std::string> forbid_pack_hooks(std::optional<std::string> text) {
+  PackHooks& own = own_hooks();
+  if (text && !own.stack.empty()) fail(*text);
+  return std::exchange(own.forbidden, std::move(text));
+}
+
+const std::optional<std::string>& pack_hooks_forbidden() { return own_hooks().forbidden; }
+
+std::vector<PackHook> pack_hooks() {
+  if (g_pack_hooks.load(std::memory_order_relaxed) == 0) return {};
+  return own_hooks().stack;
+}
+
+PackHookGuard::~PackHookGuard() {
+  if (before_.empty() && g_pack_hooks.load(std::memory_order_relaxed) == 0) return;
+  auto& stack = own_hooks().stack;
+  g_pack_hooks.fetch_add(static_cast<int64_t>(before_.size()) - static_cast<int64_t>(stack.size()),
+                         std::memory_order_relaxed);
+  stack.swap(before_);
+}
+
+}  // namespace autograd
+}  // namespace rushlight
