@@ -51,8 +51,6 @@ _LAZY = {
     "gradcheck": "gradcheck",
     "gradgradcheck": "gradcheck",
     "enforce_grad_layout_policy": "grad_mode",
-    "is_multithreading_enabled": "grad_mode",
-    "set_multithreading_enabled": "grad_mode",
 }
 
 
