@@ -248,7 +248,7 @@ struct Run {
     }
     const std::span<const Tensor> grads(buffer->data(), buffer->count);
     current = &node;
-    if (autograd::Anomaly::enabled()) [[unlikely]]
+    if (autograd::g_anomaly.load(std::memory_order_relaxed)) [[unlikely]]
       apply_watched(node, grads, {out, n});
     else
       node.apply(grads, {out, n});

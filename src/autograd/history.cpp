@@ -136,7 +136,7 @@ std::string_view operation_of(const Node& node) {
 }
 
 // Refuses an in-place change of a view that must not be changed. `indirect`: it happened to the base.
-[[noreturn]] void fail_view_change(const TensorImpl& view, bool indirect) {
+[[noreturn, gnu::noinline]] void fail_view_change(const TensorImpl& view, bool indirect) {
   const Node* node = view.autograd ? view.autograd->grad_fn.get() : nullptr;
   const bool inference = view.origin == ViewOrigin::Inference;
   Message m;
@@ -173,6 +173,13 @@ std::string_view operation_of(const Node& node) {
     }
   }
   fail(m.text);
+}
+
+// A view made without recording must not be used in a graph once its base has changed.
+[[gnu::noinline]] void check_unrecorded(const Tensor& view) {
+  const TensorImpl& t = *view.impl();
+  if (t.made_at != static_cast<uint16_t>(view.version()) && is_differentiable(t.dtype) && base_of(view).requires_grad())
+    fail_view_change(t, true);
 }
 
 // The grad_fn of a view whose base was changed since: the view is a strided part of what the base is now.
@@ -217,16 +224,16 @@ bool Tensor::is_leaf() const { return !grad_fn(); }
 
 Ref<Node> Tensor::grad_fn() const {
   const TensorImpl& t = *impl_;
-  if (t.base && follows_base(t) && base_of(*this).requires_grad()) {
-    AutogradMeta& meta = meta_of(*this);
-    if (meta.requires_grad && !meta.grad_fn) return {};
-    if (!meta.grad_fn || meta.attr_version != version() || history_of_base(*this) > meta.base_history)
-      regenerate(*this, meta);
-    return meta.grad_fn;
+  if (t.base) {
+    if (follows_base(t) && base_of(*this).requires_grad()) {
+      AutogradMeta& meta = meta_of(*this);
+      if (meta.requires_grad && !meta.grad_fn) return {};
+      if (!meta.grad_fn || meta.attr_version != version() || history_of_base(*this) > meta.base_history)
+        regenerate(*this, meta);
+      return meta.grad_fn;
+    }
+    if (!lets_through(t)) check_unrecorded(*this);
   }
-  if (!lets_through(t) && t.made_at != static_cast<uint16_t>(version()) && is_differentiable(t.dtype) &&
-      base_of(*this).requires_grad())
-    fail_view_change(t, true);
   return t.autograd ? t.autograd->grad_fn : Ref<Node>();
 }
 

@@ -19,12 +19,41 @@ PackHooks& own_hooks() {
   return hooks;
 }
 
-// The innermost hook of this thread, null without one.
-const PackHook* pack_hook() {
-  if (g_pack_hooks.load(std::memory_order_relaxed) == 0) [[likely]]
-    return nullptr;
+// Apart, so that the way without hooks stays short.
+[[gnu::noinline]] const PackHook* own_pack_hook() {
   const auto& stack = own_hooks().stack;
   return stack.empty() ? nullptr : &stack.back();
+}
+// The innermost hook of this thread, null without one.
+const PackHook* pack_hook() { return g_pack_hooks.load(std::memory_order_relaxed) == 0 ? nullptr : own_pack_hook(); }
+
+[[noreturn, gnu::noinline]] void fail_inference() {
+  fail(
+      "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+      "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
+      "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
+}
+
+// slot: of the owner whose result it is, -1 for others.
+[[noreturn, gnu::noinline]] void fail_changed(const Tensor& t, const Node& owner, int64_t slot, uint32_t expected) {
+  Message origin;
+  if (slot >= 0)
+    origin << ", which is output " << slot << " of " << owner.name() << ",";
+  else if (const Ref<Node> fn = t.grad_fn())
+    origin << ", which is output " << t.impl()->autograd->slot << " of " << fn->name() << ",";
+  else if (t.requires_grad())
+    origin << ", which is a leaf,";
+  const char* operation = t.impl()->version->operation;
+  fail("one of the variables needed for gradient computation has been modified by an inplace operation: [",
+       tensor_type_name(t.dtype()), " ", t.sizes(), "]", origin.text, " is at version ", t.version(),
+       "; expected version ", expected, " instead. It was last changed by ", operation ? operation : "?",
+       "(). Hint: the backtrace of the forward pass shows where; clone() the tensor before that operation.");
+}
+
+[[noreturn, gnu::noinline]] void fail_detached() {
+  fail(
+      "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, "
+      "please use out-of-place `.detach()` instead");
 }
 
 const char* const kAfterFree =
@@ -41,12 +70,9 @@ void PackedTensor::release() {
 SavedTensor::SavedTensor(const Tensor& tensor) : version_(tensor.version()) {
   const TensorImpl& impl = *tensor.impl();
   if (impl.inference) [[unlikely]]
-    fail(
-        "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-        "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
-        "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.");
+    fail_inference();
   if (const PackHook* hook = pack_hook()) [[unlikely]] {
-    pack(tensor, PackHook(*hook));
+    pack(tensor, *hook);
     return;
   }
   tensor_ = tensor;
@@ -59,13 +85,14 @@ SavedTensor SavedTensor::result(const Tensor& tensor, uint32_t slot) {
   saved.slot_ = slot;
   saved.is_result_ = true;
   if (const PackHook* hook = pack_hook()) [[unlikely]]
-    saved.pack(tensor, PackHook(*hook));
+    saved.pack(tensor, *hook);
   else
     saved.tensor_ = share(tensor);
   return saved;
 }
 
-void SavedTensor::pack(const Tensor& tensor, const PackHook& hook) {
+[[gnu::noinline]] void SavedTensor::pack(const Tensor& tensor, const PackHook& given) {
+  const PackHook hook = given;  // it may take itself off the stack
   auto packed = Ref<PackedTensor>::adopt(new PackedTensor);
   if (!is_result_) packed->edge = autograd::edge_of(tensor);
   NoGradGuard no_grad;
@@ -120,25 +147,10 @@ Tensor SavedTensor::unpack(const Node& owner) const {
     return unpack_packed(owner);
   }
   owner.unpacked = true;
-  const uint32_t now = tensor_.version();
-  if (now != version_) [[unlikely]] {
-    Message origin;
-    if (is_result_)
-      origin << ", which is output " << slot_ << " of " << owner.name() << ",";
-    else if (const Ref<Node> fn = tensor_.grad_fn())
-      origin << ", which is output " << tensor_.impl()->autograd->slot << " of " << fn->name() << ",";
-    else if (tensor_.requires_grad())
-      origin << ", which is a leaf,";
-    const char* operation = tensor_.impl()->version->operation;
-    fail("one of the variables needed for gradient computation has been modified by an inplace operation: [",
-         tensor_type_name(tensor_.dtype()), " ", tensor_.sizes(), "]", origin.text, " is at version ", now,
-         "; expected version ", version_, " instead. It was last changed by ", operation ? operation : "?",
-         "(). Hint: the backtrace of the forward pass shows where; clone() the tensor before that operation.");
-  }
+  if (tensor_.version() != version_) [[unlikely]]
+    fail_changed(tensor_, owner, is_result_ ? static_cast<int64_t>(slot_) : -1, version_);
   if (has_node_ && !tensor_.impl()->base && !tensor_.impl()->autograd->grad_fn) [[unlikely]]
-    fail(
-        "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, "
-        "please use out-of-place `.detach()` instead");
+    fail_detached();
   if (!is_result_ || !GradMode::enabled()) return tensor_;
   Tensor t = share(tensor_);
   autograd::set_history_of_saved(t, const_cast<Node&>(owner), slot_);

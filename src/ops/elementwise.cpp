@@ -552,11 +552,17 @@ void check_binary(BinaryOp op, const Operand& a, const Operand& b, Target target
 
 }  // namespace
 
+namespace {
+[[gnu::noinline]] void check_changed(const Tensor& a, const Tensor* b) {
+  autograd::check_inplace(a, b && autograd::needs(*b));
+}
+}  // namespace
+
 Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, const Scalar& alpha) {
   const Info& in = info(op);
   const Tensor* ta = a.is_tensor() ? &a.tensor() : nullptr;
   const Tensor* tb = b.is_tensor() ? &b.tensor() : nullptr;
-  if (target.kind == Target::Kind::InPlace) autograd::check_inplace(*ta, tb && autograd::needs(*tb));
+  if (target.kind == Target::Kind::InPlace) check_changed(*ta, tb);
   const bool plain_alpha = alpha.kind() == Scalar::Kind::Int && alpha.to_int() == 1;
   const DType common = ta && tb && ta->dtype() == tb->dtype() ? ta->dtype() : result_type({&a, &b});
   const DType computed = in.promotion == Promotion::Float && is_integral(common, true) ? default_dtype() : common;
