@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "rushlight/tensor.h"
@@ -195,27 +196,46 @@ class SavedTensor {
   explicit SavedTensor(const Tensor& tensor);
   // The result of the operation itself: kept without its grad_fn, which would be a cycle.
   static SavedTensor result(const Tensor& tensor, uint32_t slot = 0);
-  bool defined() const { return tensor_.defined() || packed_; }
+  SavedTensor(const SavedTensor& other);
+  SavedTensor(SavedTensor&& other) noexcept { swap(other); }
+  SavedTensor& operator=(SavedTensor other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~SavedTensor() { reset(); }
+  bool defined() const { return kept_ != nullptr; }
   // `owner` is the node whose result this was.
   Tensor unpack(const Node& owner) const;
-  bool packed() const { return static_cast<bool>(packed_); }
+  bool packed() const { return is_packed_; }
   // Packs what is kept so far as it is.
   void pack(const PackHook& hook);
   void reset() {
-    tensor_ = Tensor();
-    packed_ = {};
+    if (!kept_) return;
+    void* const kept = std::exchange(kept_, nullptr);
+    if (is_packed_) [[unlikely]]
+      static_cast<PackedTensor*>(kept)->release();
+    else
+      static_cast<TensorImpl*>(kept)->release();
   }
 
  private:
   void pack(const Tensor& tensor, const PackHook& hook);
   Tensor unpack_packed(const Node& owner) const;
+  void swap(SavedTensor& other) noexcept {
+    std::swap(kept_, other.kept_);
+    std::swap(version_, other.version_);
+    std::swap(slot_, other.slot_);
+    std::swap(is_result_, other.is_result_);
+    std::swap(has_node_, other.has_node_);
+    std::swap(is_packed_, other.is_packed_);
+  }
 
-  Tensor tensor_;
-  Ref<PackedTensor> packed_;  // instead of tensor_
+  void* kept_ = nullptr;  // an owned count of the tensor, or of a PackedTensor
   uint32_t version_ = 0;
   uint32_t slot_ = 0;
   bool is_result_ = false;
   bool has_node_ = false;  // whether the tensor had a grad_fn of its own when it was saved
+  bool is_packed_ = false;
 };
 
 namespace autograd {

@@ -75,8 +75,23 @@ SavedTensor::SavedTensor(const Tensor& tensor) : version_(tensor.version()) {
     pack(tensor, *hook);
     return;
   }
-  tensor_ = tensor;
+  tensor.impl()->retain();
+  kept_ = tensor.impl();
   has_node_ = impl.autograd && impl.autograd->grad_fn;
+}
+
+SavedTensor::SavedTensor(const SavedTensor& other)
+    : kept_(other.kept_),
+      version_(other.version_),
+      slot_(other.slot_),
+      is_result_(other.is_result_),
+      has_node_(other.has_node_),
+      is_packed_(other.is_packed_) {
+  if (!kept_) return;
+  if (is_packed_)
+    static_cast<PackedTensor*>(kept_)->retain();
+  else
+    static_cast<TensorImpl*>(kept_)->retain();
 }
 
 SavedTensor SavedTensor::result(const Tensor& tensor, uint32_t slot) {
@@ -87,7 +102,7 @@ SavedTensor SavedTensor::result(const Tensor& tensor, uint32_t slot) {
   if (const PackHook* hook = pack_hook()) [[unlikely]]
     saved.pack(tensor, *hook);
   else
-    saved.tensor_ = share(tensor);
+    saved.kept_ = share(tensor).release();
   return saved;
 }
 
@@ -104,29 +119,30 @@ SavedTensor SavedTensor::result(const Tensor& tensor, uint32_t slot) {
         "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be "
         "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need "
         "to perform in-place operations on the input to a pack hook.");
-  packed_ = std::move(packed);
+  reset();
+  is_packed_ = true;
+  kept_ = packed.detach();
 }
 
 void SavedTensor::pack(const PackHook& hook) {
-  if (packed_)
+  if (is_packed_)
     fail(
         "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is "
         "allowed at a time.");
-  if (!tensor_.defined()) fail("Calling register_hooks on a saved tensor", kAfterFree);
-  const Tensor tensor = tensor_;
+  if (!kept_) fail("Calling register_hooks on a saved tensor", kAfterFree);
+  const Tensor tensor(Ref<TensorImpl>(static_cast<TensorImpl*>(kept_)));
   if (is_result_) {
     pack(tensor, hook);
   } else {
     // Here torch hands out the values without their history.
     const Edge edge = autograd::edge_of(tensor);
     pack(share(tensor), hook);
-    packed_->edge = edge;
+    static_cast<PackedTensor*>(kept_)->edge = edge;
   }
-  tensor_ = Tensor();
 }
 
 Tensor SavedTensor::unpack_packed(const Node& owner) const {
-  const Ref<PackedTensor> packed = packed_;  // the hook may free the graph
+  const Ref<PackedTensor> packed(static_cast<PackedTensor*>(kept_));  // the hook may free the graph
   const Tensor data = packed->unpack();
   if (is_result_) {
     if (!GradMode::enabled()) return data;
@@ -141,18 +157,17 @@ Tensor SavedTensor::unpack_packed(const Node& owner) const {
 }
 
 Tensor SavedTensor::unpack(const Node& owner) const {
-  if (!tensor_.defined()) {
-    if (!packed_) return {};
-    owner.unpacked = true;
-    return unpack_packed(owner);
-  }
+  if (!kept_) return {};
   owner.unpacked = true;
-  if (tensor_.version() != version_) [[unlikely]]
-    fail_changed(tensor_, owner, is_result_ ? static_cast<int64_t>(slot_) : -1, version_);
-  if (has_node_ && !tensor_.impl()->base && !tensor_.impl()->autograd->grad_fn) [[unlikely]]
+  if (is_packed_) [[unlikely]]
+    return unpack_packed(owner);
+  Tensor kept(Ref<TensorImpl>(static_cast<TensorImpl*>(kept_)));
+  if (kept.version() != version_) [[unlikely]]
+    fail_changed(kept, owner, is_result_ ? static_cast<int64_t>(slot_) : -1, version_);
+  if (has_node_ && !kept.impl()->base && !kept.impl()->autograd->grad_fn) [[unlikely]]
     fail_detached();
-  if (!is_result_ || !GradMode::enabled()) return tensor_;
-  Tensor t = share(tensor_);
+  if (!is_result_ || !GradMode::enabled()) return kept;
+  Tensor t = share(kept);
   autograd::set_history_of_saved(t, const_cast<Node&>(owner), slot_);
   return t;
 }
