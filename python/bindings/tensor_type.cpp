@@ -1,4 +1,4 @@
-// The Python type of tensors: its life, its operators and its attributes.
+// The Python type of tensors: its life and its operators.
 #include <nanobind/stl/string.h>
 #include <structmember.h>
 
@@ -8,6 +8,7 @@
 
 #include "bindings/autograd.h"
 #include "bindings/conj.h"
+#include "bindings/tensor_attributes.h"
 #include "core/parked.h"
 #include "layout/layout.h"
 
@@ -441,246 +442,6 @@ PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   });
 }
 
-// ---- attributes
-#define RL_GETTER(name, expression)             \
-  PyObject* get_##name(PyObject* self, void*) { \
-    return guarded([&]() -> PyObject* {         \
-      const Tensor& t = unwrap(self);           \
-      (void)t;                                  \
-      return expression;                        \
-    });                                         \
-  }
-RL_GETTER(shape, wrap_size(t.sizes()))
-RL_GETTER(dtype, wrap_dtype(t.dtype()))
-RL_GETTER(device, wrap_device(t.device()))
-RL_GETTER(ndim, PyLong_FromLongLong(t.dim()))
-RL_GETTER(T, [&] {
-  if (t.dim() != 2 && t.dim() != 0) {
-    static bool warned = false;
-    if (!warned) {
-      warned = true;
-      warn(
-          "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will "
-          "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
-          "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.");
-    }
-  }
-  return wrap(numpy_T(t));
-}())
-RL_GETTER(mT, wrap(matrix_T(t)))
-RL_GETTER(H, [&] {
-  if (t.dim() != 2 && t.dim() != 0)
-    fail("tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(), "-D tensor.",
-         t.dim() > 2 ? " For batches of matrices, consider using tensor.mH" : "");
-  return wrap(lazy_conj(t.dim() ? matrix_T(t) : numpy_T(t)));
-}())
-RL_GETTER(mH, [&] {
-  if (t.dim() == 1) fail("tensor.mH is only supported on matrices or batches of matrices. Got 1-D tensor.");
-  return wrap(lazy_conj(matrix_T(t)));
-}())
-RL_GETTER(real, wrap(real(t)))
-RL_GETTER(imag, wrap(imag(t)))
-RL_GETTER(requires_grad, wrap_bool(t.requires_grad()))
-RL_GETTER(is_leaf, wrap_bool(t.is_leaf()))
-RL_GETTER(grad_fn, wrap_node(t.grad_fn()))
-RL_GETTER(retains_grad, wrap_bool(t.impl()->autograd&& t.impl()->autograd->retains_grad))
-RL_GETTER(output_nr, PyLong_FromLong(t.impl()->autograd ? static_cast<long>(t.impl()->autograd->slot) : 0))
-RL_GETTER(version, (t.impl()->inference ? fail("Inference tensors do not track version counter.") : void(),
-                    PyLong_FromLong(t.version())))
-RL_GETTER(itemsize, PyLong_FromLongLong(t.item_size()))
-RL_GETTER(nbytes, PyLong_FromLongLong(t.nbytes()))
-RL_GETTER(is_cuda, wrap_bool(t.device().type == DeviceType::CUDA))
-RL_GETTER(is_cpu, wrap_bool(t.device().is_cpu()))
-RL_GETTER(false, wrap_bool(false))
-RL_GETTER(base, wrap(t.impl()->base ? Tensor(Ref<TensorImpl>(t.impl()->base)) : Tensor()))
-RL_GETTER(name, t.impl()->autograd && !t.impl()->autograd->name.empty()
-                    ? PyUnicode_FromString(t.impl()->autograd->name.c_str())
-                    : none())
-#undef RL_GETTER
-
-PyObject* get_layout(PyObject*, void*) {
-  return guarded([&] {
-    Owned m(PyImport_ImportModule("rushlight._types"));
-    return check_object(PyObject_GetAttrString(m.get(), "strided"));
-  });
-}
-
-PyObject* get_grad(PyObject* self, void*) {
-  return guarded([&] {
-    const Tensor& t = unwrap(self);
-    const Tensor grad = t.grad();
-    if (!grad.defined() && t.grad_fn() && !(t.impl()->autograd && t.impl()->autograd->retains_grad)) {
-      if (PyErr_WarnEx(
-              PyExc_UserWarning,
-              "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
-              "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated "
-              "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf "
-              "Tensor by mistake, make sure you access the leaf Tensor instead.",
-              1) < 0)
-        throw PythonError{};
-    }
-    return wrap(grad);
-  });
-}
-
-int set_grad(PyObject* self, PyObject* value, void*) {
-  try {
-    const Tensor& t = unwrap(self);
-    if (!value || value == Py_None) {
-      t.set_grad({});
-      return 0;
-    }
-    if (!is_tensor(value))
-      fail<TypeError>("assigned grad expected to be a Tensor or None but got grad of type ", type_name(value));
-    if (value == self) fail("can't assign Variable as its own grad");
-    t.set_grad(unwrap(value));
-    return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
-}
-
-int set_requires_grad(PyObject* self, PyObject* value, void*) {
-  try {
-    if (!value || !PyBool_Check(value)) fail("requires_grad must be a bool");
-    unwrap(self).set_requires_grad(value == Py_True);
-    return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
-}
-
-int set_grad_fn(PyObject* self, PyObject* value, void*) {
-  try {
-    if (!value) fail("Deletion of _grad_fn not allowed. Detach tensor instead!");
-    if (value != Py_None) fail("_grad_fn can be only set to None");
-    autograd::detach_(unwrap(self));
-    return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
-}
-
-// Hooks are registered by register_hook(). Old code sets this to a dict, which is kept as any attribute is.
-PyObject* get_backward_hooks(PyObject* self, void*) {
-  PyObject* own = PyObject_GenericGetDict(self, nullptr);
-  if (!own) return nullptr;
-  PyObject* found = PyDict_GetItemString(own, "_backward_hooks");
-  Py_DECREF(own);
-  return Py_NewRef(found ? found : Py_None);
-}
-int set_backward_hooks(PyObject* self, PyObject* value, void*) {
-  if (!value) {
-    PyErr_SetString(PyExc_RuntimeError, "Deletion of _backwards_hooks not allowed!");
-    return -1;
-  }
-  PyObject* own = PyObject_GenericGetDict(self, nullptr);
-  if (!own) return -1;
-  const int result = PyDict_SetItemString(own, "_backward_hooks", value);
-  Py_DECREF(own);
-  return result;
-}
-
-PyObject* get_data(PyObject* self, void*) {
-  return guarded([&] {
-    // Shares memory, but neither history nor the counter of changes.
-    const Tensor& t = unwrap(self);
-    TensorImpl* impl = TensorImpl::create(t.storage(), t.dtype(), t.sizes(), t.strides(), t.storage_offset());
-    impl->set_conj(t.is_conj());
-    impl->version = new VersionCounter;
-    impl->version->owners = 1;
-    return wrap(Tensor::adopt(impl));
-  });
-}
-
-int set_data(PyObject* self, PyObject* value, void*) {
-  try {
-    if (!value) fail("Deleting tensor data is not allowed. Delete tensor instead!");
-    if (!is_tensor(value)) fail<TypeError>("Variable data has to be a tensor, but got ", type_name(value));
-    const Tensor& t = unwrap(self);
-    const Tensor& v = unwrap(value);
-    if (t.requires_grad() && !is_differentiable(v.dtype()))
-      fail("data set to a tensor that requires gradients must be floating point or complex dtype");
-    set_storage(t, v);
-    return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
-}
-
-// x.real = values and x.imag = values write into x.
-template <Tensor (*Part)(const Tensor&)>
-int set_part(PyObject* self, PyObject* value, void*) {
-  try {
-    if (!value || !(is_tensor(value) || is_number(value)))
-      fail<TypeError>("the real or imaginary part of a tensor can be set to a tensor or a number, not ",
-                      value ? type_name(value) : "nothing");
-    const Owned plain(without_conj(value));
-    const Side given(plain.get());
-    const Tensor& t = unwrap(self);
-    auto store = [&](const Tensor& x) {
-      const Operand v = given.operand();
-      v.is_tensor() ? copy_(Part(x), v.tensor()) : fill_(Part(x), v.number());
-    };
-    if (t.is_conj())
-      change_resolved(t, store);
-    else
-      store(t);
-    return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
-}
-
-PyGetSetDef getset[] = {
-    {"shape", get_shape, nullptr, "Sizes of all dims, a torch.Size.", nullptr},
-    {"dtype", get_dtype, nullptr, "Type of the elements.", nullptr},
-    {"device", get_device, nullptr, "Where the memory lies.", nullptr},
-    {"layout", get_layout, nullptr, "torch.strided.", nullptr},
-    {"ndim", get_ndim, nullptr, "Number of dims.", nullptr},
-    {"T", get_T, nullptr, "View with all dims reversed.", nullptr},
-    {"mT", get_mT, nullptr, "View with the last two dims swapped.", nullptr},
-    {"H", get_H, nullptr, "Conjugate transpose of a matrix.", nullptr},
-    {"mH", get_mH, nullptr, "Conjugate transpose of the last two dims.", nullptr},
-    {"real", get_real, set_part<real>, "Real part; a view of complex tensors.", nullptr},
-    {"imag", get_imag, set_part<imag>, "Imaginary part, a view.", nullptr},
-    {"grad", get_grad, set_grad, "Gradient that backward() has accumulated, or None.", nullptr},
-    {"data", get_data, set_data, "The same memory without history.", nullptr},
-    {"requires_grad", get_requires_grad, set_requires_grad, "Whether operations on it are recorded.", nullptr},
-    {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made it.", nullptr},
-    {"grad_fn", get_grad_fn, nullptr, "The recorded operation that made it, or None.", nullptr},
-    {"_grad_fn", get_grad_fn, set_grad_fn, nullptr, nullptr},
-    {"_backward_hooks", get_backward_hooks, set_backward_hooks, nullptr, nullptr},
-    {"retains_grad", get_retains_grad, nullptr, "Whether retain_grad() was called on a result.", nullptr},
-    {"output_nr", get_output_nr, nullptr, "Which output of grad_fn it is.", nullptr},
-    {"_version", get_version, nullptr, "Count of in-place changes.", nullptr},
-    {"_base", get_base, nullptr, "The tensor it is a view of, or None.", nullptr},
-    {"name", get_name, nullptr, "Name, or None.", nullptr},
-    {"itemsize", get_itemsize, nullptr, "Bytes per element.", nullptr},
-    {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
-    {"is_cuda", get_is_cuda, nullptr, nullptr, nullptr},
-    {"is_cpu", get_is_cpu, nullptr, nullptr, nullptr},
-    {"is_sparse", get_false, nullptr, nullptr, nullptr},
-    {"is_sparse_csr", get_false, nullptr, nullptr, nullptr},
-    {"is_quantized", get_false, nullptr, nullptr, nullptr},
-    {"is_mkldnn", get_false, nullptr, nullptr, nullptr},
-    {"is_meta", get_false, nullptr, nullptr, nullptr},
-    {"is_nested", get_false, nullptr, nullptr, nullptr},
-    {"is_mps", get_false, nullptr, nullptr, nullptr},
-    {"is_xla", get_false, nullptr, nullptr, nullptr},
-    {"is_xpu", get_false, nullptr, nullptr, nullptr},
-    {"is_ipu", get_false, nullptr, nullptr, nullptr},
-    {"is_maia", get_false, nullptr, nullptr, nullptr},
-    {"is_mtia", get_false, nullptr, nullptr, nullptr},
-    {"is_vulkan", get_false, nullptr, nullptr, nullptr},
-    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
-    {}};
-
 // The class prints under the name that programs written for torch expect; its module stays the one it is found in.
 PyTypeObject MetaType = {PyVarObject_HEAD_INIT(nullptr, 0)};
 
@@ -789,7 +550,7 @@ void bind_tensor_type(nb::module_& m) {
   TensorType.tp_traverse = tensor_traverse;
   TensorType.tp_clear = tensor_clear;
   TensorType.tp_setattro = tensor_setattro;
-  TensorType.tp_getset = getset;
+  TensorType.tp_getset = tensor_attributes;
   TensorType.tp_as_number = &number;
   TensorType.tp_as_mapping = &mapping;
   TensorType.tp_as_sequence = &sequence;

@@ -76,7 +76,13 @@ void finish_out(const char* operation, const Tensor& out, const Tensor& result);
 void check_inplace_result(const char* operation, const Tensor& self, IntSpan shape, DType result);
 // Raises where `out` and an input share only part of their memory.
 void check_no_partial_overlap(const Tensor& out, const Tensor& input);
-void check_cpu(const char* operation, const Tensor& t);
+// Raises where a result cannot be stored in `out`: another category of dtype.
+void check_cast(DType result, const Tensor& out);
+[[noreturn, gnu::cold]] void fail_not_cpu(const char* operation, const Tensor& t);
+inline void check_cpu(const char* operation, const Tensor& t) {
+  if (!t.device().is_cpu()) [[unlikely]]
+    fail_not_cpu(operation, t);
+}
 
 // How a call wants its result.
 struct Target {

@@ -1,8 +1,13 @@
 """What several test files share: arrays and tensors made from each other, comparisons, thread counts, a small layer."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rushlight as torch
+
+# The table of elementwise operations, which is installed with the headers.
+ELEMENTWISE_TABLE = (Path(torch.__file__).parent / "include" / "rushlight" / "elementwise.def").read_text()
 
 # The dtypes that NumPy and rushlight both have.
 NUMPY_DTYPES = [

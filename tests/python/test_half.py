@@ -1,18 +1,17 @@
 """Half precision: every elementwise function gives the float32 result, rounded once."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import rushlight as torch
+from helpers import ELEMENTWISE_TABLE
 
 HALVES = ["float16", "bfloat16"]
-TABLE = (Path(__file__).parents[2] / "include" / "rushlight" / "elementwise.def").read_text()
 
 
 def functions(kind):
-    names = re.findall(rf"^{kind}\(\w+, (\w+),", TABLE, re.M)
+    names = re.findall(rf"^{kind}\(\w+, (\w+),", ELEMENTWISE_TABLE, re.M)
     both = {n: getattr(torch, n, None) or getattr(torch.special, n, None) for n in names}
     return {n: f for n, f in both.items() if f is not None}
 
