@@ -63,15 +63,9 @@ RL_INLINE Vec<double> bessel_i(Vec<double> x) {
       r = select(big, w + w_lo, r);
       r = select(a == V(kInfinity<double>), V(0.0), r);
     } else {
-      // 2^n (w + w (e^r - 1)): e^a overflows before the product does.
-      const V c = min(V(720.0), a);
-      const Rounded<double> n = round_product(c, kLog2E<double>);
-      const V first = mad(n.value, V(-Ln2<double>::kHi), c);
-      const V rest = mad(n.value, V(-Ln2<double>::kLo), first),
-              rest_lo = mad(n.value, V(-Ln2<double>::kLo), first - rest);
-      const V m = mad(exp_tail(rest), rest * rest, rest);
-      const V low = mad(w, mad(m, rest_lo, rest_lo), mad(m, w_lo, w_lo));
-      r = select(big, select(a >= V(720.0), V(kInfinity<double>), scale(w + mad(w, m, low), n)), r);
+      // e^a overflows before the product does.
+      const V product = times_exp(w, w_lo, min(V(720.0), a), V(0.0));
+      r = select(big, select(a >= V(720.0), V(kInfinity<double>), product), r);
     }
   }
   return Order == 1 ? copysign(r, x) : r;

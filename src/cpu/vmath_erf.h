@@ -54,14 +54,7 @@ RL_INLINE Vec<T> erfc_poly(Vec<T> a) {
   // 1/d.hi = (1 - t)/4
   const Vec<T> q_lo = (p_lo - mad(q, d.lo, product_error(q, d.hi, p))) * mad(t, Vec<T>(T(-0.25)), Vec<T>(T(0.25)));
   const Pair<T> s = two_product(a, a);
-  const Vec<T> x = -s.hi;
-  const Rounded<T> n = round_product(x, kLog2E<T>);
-  const Vec<T> first = mad(n.value, Vec<T>(-Ln2<T>::kHi), x);
-  const Vec<T> r = mad(n.value, Vec<T>(-Ln2<T>::kLo), first);
-  const Vec<T> r_lo = mad(n.value, Vec<T>(-Ln2<T>::kLo), first - r) - s.lo;
-  const Vec<T> m = mad(exp_tail(r), r * r, r);  // e^r - 1
-  const Vec<T> low = mad(q, mad(m, r_lo, r_lo), mad(m, q_lo, q_lo));
-  return scale(q + mad(q, m, low), n);
+  return times_exp(q, q_lo, -s.hi, -s.lo);
 }
 
 #if RL_AVX512
@@ -78,14 +71,7 @@ RL_INLINE Vec<float> erfc_table(Vec<float> x) {
   const V c0 = lookup<32>(kErfcTable[0], i.magic_bits);
   const V q = c0 + t, q_lo = (c0 - q) + t;
   const Pair<float> s = two_product(a, a);
-  const V y = -s.hi;
-  const Rounded<float> n = round_product(y, kLog2E<float>);
-  const V first = mad(n.value, V(-Ln2<float>::kHi), y);
-  const V r = mad(n.value, V(-Ln2<float>::kLo), first);
-  const V r_lo = mad(n.value, V(-Ln2<float>::kLo), first - r) - s.lo;
-  const V m = mad(exp_tail(r), r * r, r);  // e^r - 1
-  const V low = mad(q, mad(m, r_lo, r_lo), mad(m, q_lo, q_lo));
-  return scale(q + mad(q, m, low), n);
+  return times_exp(q, q_lo, -s.hi, -s.lo);
 }
 
 // a times the quotient erf(a)/a from a table. It is 1 from the limit on.

@@ -48,6 +48,18 @@ RL_INLINE Vec<T> exp(Vec<T> x) {
   return scale(mad(exp_tail(r), r * r, r) + Vec<T>(1), n);
 }
 
+// (q + q_lo) e^(x + x_lo), the second of each being what the rounding of the first lost.
+template <class T>
+RL_INLINE Vec<T> times_exp(Vec<T> q, Vec<T> q_lo, Vec<T> x, Vec<T> x_lo) {
+  const Rounded<T> n = round_product(x, kLog2E<T>);
+  const Vec<T> first = mad(n.value, Vec<T>(-Ln2<T>::kHi), x);
+  const Vec<T> r = mad(n.value, Vec<T>(-Ln2<T>::kLo), first);
+  const Vec<T> r_lo = mad(n.value, Vec<T>(-Ln2<T>::kLo), first - r) + x_lo;
+  const Vec<T> m = mad(exp_tail(r), r * r, r);  // e^r - 1
+  const Vec<T> low = mad(q, mad(m, r_lo, r_lo), mad(m, q_lo, q_lo));
+  return scale(q + mad(q, m, low), n);
+}
+
 template <class T>
 RL_INLINE Vec<T> exp2(Vec<T> x) {
   const Vec<T> low = sizeof(T) == 4 ? T(-151) : T(-1076), high = sizeof(T) == 4 ? T(129) : T(1025);
