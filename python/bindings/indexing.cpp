@@ -297,7 +297,7 @@ PyObject* get_item(PyObject* self, PyObject* index) {
 }
 
 int set_item(PyObject* self, PyObject* index, PyObject* value) {
-  try {
+  return guarded_status([&] {
     if (!value) fail<TypeError>("Tensor does not support deleting items");
     // A tensor with the conjugate bit: the conjugate of the value goes to the memory itself.
     const bool conjugate = unwrap(self).is_conj();
@@ -337,10 +337,7 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     }
     index_put_(p.view, compact(p), v);
     return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
+  });
 }
 
 }  // namespace rushlight::python

@@ -74,6 +74,21 @@ PyObject* guarded(F&& f) noexcept {
     return nullptr;
   }
 }
+// The same for slots that give a status: what f gives, 0 if that is nothing; -1 with the exception set.
+template <class F>
+int guarded_status(F&& f) noexcept {
+  try {
+    if constexpr (std::is_void_v<decltype(f())>) {
+      f();
+      return 0;
+    } else {
+      return f();
+    }
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
 inline PyObject* check_object(PyObject* o) {
   if (!o) throw PythonError{};
   return o;

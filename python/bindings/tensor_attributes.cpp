@@ -91,44 +91,32 @@ PyObject* get_grad(PyObject* self, void*) {
 }
 
 int set_grad(PyObject* self, PyObject* value, void*) {
-  try {
+  return guarded_status([&] {
     const Tensor& t = unwrap(self);
     if (!value || value == Py_None) {
       t.set_grad({});
-      return 0;
+      return;
     }
     if (!is_tensor(value))
       fail<TypeError>("assigned grad expected to be a Tensor or None but got grad of type ", type_name(value));
     if (value == self) fail("can't assign Variable as its own grad");
     t.set_grad(unwrap(value));
-    return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
+  });
 }
 
 int set_requires_grad(PyObject* self, PyObject* value, void*) {
-  try {
+  return guarded_status([&] {
     if (!value || !PyBool_Check(value)) fail("requires_grad must be a bool");
     unwrap(self).set_requires_grad(value == Py_True);
-    return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
+  });
 }
 
 int set_grad_fn(PyObject* self, PyObject* value, void*) {
-  try {
+  return guarded_status([&] {
     if (!value) fail("Deletion of _grad_fn not allowed. Detach tensor instead!");
     if (value != Py_None) fail("_grad_fn can be only set to None");
     autograd::detach_(unwrap(self));
-    return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
+  });
 }
 
 // Hooks are registered by register_hook(). Old code sets this to a dict, which is kept as any attribute is.
@@ -164,7 +152,7 @@ PyObject* get_data(PyObject* self, void*) {
 }
 
 int set_data(PyObject* self, PyObject* value, void*) {
-  try {
+  return guarded_status([&] {
     if (!value) fail("Deleting tensor data is not allowed. Delete tensor instead!");
     if (!is_tensor(value)) fail<TypeError>("Variable data has to be a tensor, but got ", type_name(value));
     const Tensor& t = unwrap(self);
@@ -172,17 +160,13 @@ int set_data(PyObject* self, PyObject* value, void*) {
     if (t.requires_grad() && !is_differentiable(v.dtype()))
       fail("data set to a tensor that requires gradients must be floating point or complex dtype");
     set_storage(t, v);
-    return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
+  });
 }
 
 // x.real = values and x.imag = values write into x.
 template <Tensor (*Part)(const Tensor&)>
 int set_part(PyObject* self, PyObject* value, void*) {
-  try {
+  return guarded_status([&] {
     if (!value || !(is_tensor(value) || is_number(value)))
       fail<TypeError>("the real or imaginary part of a tensor can be set to a tensor or a number, not ",
                       value ? type_name(value) : "nothing");
@@ -195,11 +179,7 @@ int set_part(PyObject* self, PyObject* value, void*) {
       change_resolved(t, store);
     else
       store(t);
-    return 0;
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
+  });
 }
 
 }  // namespace

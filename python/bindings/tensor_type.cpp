@@ -259,14 +259,11 @@ PyObject* nb_invert(PyObject* a) {
 }
 int nb_bool(PyObject* a) {
   const Tensor& t = unwrap(a);
-  try {
+  return guarded_status([&] {
     if (t.numel() == 0) fail("Boolean value of Tensor with no values is ambiguous");
     if (t.numel() > 1) fail("Boolean value of Tensor with more than one value is ambiguous");
     return t.item().to_bool();
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
+  });
 }
 // For float(t), int(t) and the like; item() has an exception of its own.
 Scalar only_element(const Tensor& t) {
@@ -352,7 +349,7 @@ PyObject* tensor_iter(PyObject* self) {
 }
 
 int tensor_contains(PyObject* self, PyObject* value) {
-  try {
+  return guarded_status([&] {
     const Owned plain(without_conj(value));
     const Side y(plain.get());
     if (!y.valid) {
@@ -361,10 +358,7 @@ int tensor_contains(PyObject* self, PyObject* value) {
            ".");
     }
     return any(eq(resolve_conj(unwrap(self)), y.operand())).item().to_bool();
-  } catch (...) {
-    set_python_error();
-    return -1;
-  }
+  });
 }
 
 PyObject* call_helper(const char* module, const char* function, PyObject* self) {
