@@ -375,6 +375,18 @@ def _without_reentrance(function, args, kwargs, preserve_rng_state, context_fn, 
     return result
 
 
+def _or_reentrant(use_reentrant: bool | None, caller: str) -> bool:
+    """use_reentrant, or its old default with a warning where it is not given."""
+    if use_reentrant is not None:
+        return use_reentrant
+    warnings.warn(
+        f"{caller}: the use_reentrant parameter should be passed explicitly. use_reentrant=False is recommended; "
+        "use_reentrant=True keeps what was the default.",
+        stacklevel=3,
+    )
+    return True
+
+
 def checkpoint(
     function: Callable,
     *args,
@@ -396,13 +408,7 @@ def checkpoint(
 
     Raises CheckpointError where the two runs differ.
     """
-    if use_reentrant is None:
-        warnings.warn(
-            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. use_reentrant=False is "
-            "recommended; use_reentrant=True keeps what was the default.",
-            stacklevel=2,
-        )
-        use_reentrant = True
+    use_reentrant = _or_reentrant(use_reentrant, "torch.utils.checkpoint")
     preserve = kwargs.pop("preserve_rng_state", True)
     if use_reentrant:
         if kwargs:
@@ -417,13 +423,7 @@ def checkpoint_sequential(functions, segments: int, input, use_reentrant: bool |
     """Run functions one after the other (a Sequential or a list), in ``segments`` parts of which all but the last are
     checkpoints. kwargs: preserve_rng_state.
     """
-    if use_reentrant is None:
-        warnings.warn(
-            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly. "
-            "use_reentrant=False is recommended; use_reentrant=True keeps what was the default.",
-            stacklevel=2,
-        )
-        use_reentrant = True
+    use_reentrant = _or_reentrant(use_reentrant, "torch.utils.checkpoint.checkpoint_sequential")
     preserve = kwargs.pop("preserve_rng_state", True)
     if kwargs:
         raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
