@@ -1,0 +1,176 @@
+// The function and method objects, and their registration.
+#include <cstring>
+#include <map>
+#include <memory>
+
+#include "bindings/conj.h"
+#include "bindings/signature.h"
+
+namespace rushlight::python {
+
+namespace {
+
+PyObject* function_get(PyObject* self, PyObject* instance, PyObject*) {
+  if (!instance || !reinterpret_cast<FunctionObject*>(self)->method) return Py_NewRef(self);
+  return PyMethod_New(self, instance);
+}
+
+PyObject* function_repr(PyObject* self) {
+  auto* f = reinterpret_cast<FunctionObject*>(self);
+  return PyUnicode_FromFormat(f->method ? "<method '%s' of 'torch._C.TensorBase' objects>" : "<built-in method %s>",
+                              f->function->name.c_str());
+}
+
+PyObject* function_name_attr(PyObject* self, void*) {
+  return PyUnicode_FromString(reinterpret_cast<FunctionObject*>(self)->function->name.c_str());
+}
+PyObject* function_qualname(PyObject* self, void*) {
+  auto* f = reinterpret_cast<FunctionObject*>(self);
+  return PyUnicode_FromString(((f->method ? "Tensor." : "") + f->function->name).c_str());
+}
+PyObject* function_module(PyObject*, void*) { return PyUnicode_FromString("rushlight"); }
+
+PyObject* function_doc(PyObject* self, void*) {
+  return PyUnicode_FromString(full_doc(*reinterpret_cast<FunctionObject*>(self)->function).c_str());
+}
+PyObject* function_signatures(PyObject* self, void*) {
+  auto* fo = reinterpret_cast<FunctionObject*>(self);
+  const Function& f = *fo->function;
+  PyObject* result = PyTuple_New(static_cast<Py_ssize_t>(f.overloads.size()));
+  for (size_t i = 0; i < f.overloads.size(); ++i)
+    PyTuple_SET_ITEM(result, static_cast<Py_ssize_t>(i),
+                     Py_BuildValue("(szO)", python_signature(f, f.overloads[i], fo->method).c_str(),
+                                   f.doc.empty() ? nullptr : f.doc.c_str(), Py_None));
+  return result;
+}
+PyObject* function_text_signature(PyObject* self, void*) {
+  auto* fo = reinterpret_cast<FunctionObject*>(self);
+  if (fo->function->overloads.size() != 1) return none();
+  return PyUnicode_FromString(
+      fo->function->overloads[0].text.substr(fo->function->overloads[0].text.find('(')).c_str());
+}
+
+PyObject* function_reduce(PyObject* self, PyObject*) {
+  // Pickled by reference, as builtin functions are.
+  auto* fo = reinterpret_cast<FunctionObject*>(self);
+  return PyUnicode_FromString(((fo->method ? "Tensor." : "") + fo->function->name).c_str());
+}
+
+PyGetSetDef function_getset[] = {{"__name__", function_name_attr, nullptr, nullptr, nullptr},
+                                 {"__qualname__", function_qualname, nullptr, nullptr, nullptr},
+                                 {"__module__", function_module, nullptr, nullptr, nullptr},
+                                 {"__doc__", function_doc, nullptr, nullptr, nullptr},
+                                 {"__text_signature_full__", function_text_signature, nullptr, nullptr, nullptr},
+                                 {"__nb_signature__", function_signatures, nullptr, nullptr, nullptr},
+                                 {}};
+PyMethodDef function_methods[] = {{"__reduce__", function_reduce, METH_NOARGS, nullptr}, {}};
+
+PyTypeObject FunctionType = {PyVarObject_HEAD_INIT(nullptr, 0)};
+PyTypeObject MethodType = {PyVarObject_HEAD_INIT(nullptr, 0)};
+
+void init_type(PyTypeObject& type, const char* name, bool method) {
+  type.tp_name = name;
+  type.tp_basicsize = sizeof(FunctionObject);
+  type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
+  type.tp_vectorcall_offset = offsetof(FunctionObject, vectorcall);
+  type.tp_call = PyVectorcall_Call;
+  type.tp_repr = function_repr;
+  type.tp_getset = function_getset;
+  type.tp_methods = function_methods;
+  if (method) type.tp_descr_get = function_get;
+  if (PyType_Ready(&type) < 0) throw PythonError{};
+}
+
+struct Registry {
+  std::map<std::string, std::unique_ptr<Function>> functions, methods, nn, statics, special;
+};
+Registry& registry() {
+  static Registry* r = new Registry;
+  return *r;
+}
+
+void add(std::map<std::string, std::unique_ptr<Function>>& to, const char* signature, Handler handler, const char* doc,
+         bool method, const Operation* operation) {
+  Signature s = parse_signature(signature, handler);
+  s.operation = operation;
+  const std::string name = s.text.substr(0, s.text.find('('));
+  if (method) {
+    if (!s.params.empty()) s.params[0].required = true;
+    for (Param& p : s.params) p.hidden = p.name == "out";
+  }
+  auto& f = to[name];
+  if (!f) {
+    f = std::make_unique<Function>();
+    f->name = name;
+  }
+  if (doc) f->doc = doc;
+  f->overloads.push_back(std::move(s));
+}
+
+PyObject* make_object(Function* f, bool method) {
+  PyTypeObject& type = method ? MethodType : FunctionType;
+  auto* o = PyObject_New(FunctionObject, &type);
+  o->vectorcall = call;
+  o->function = f;
+  o->method = method;
+  return reinterpret_cast<PyObject*>(o);
+}
+
+}  // namespace
+
+void def(const char* signature, Handler handler, int where, const char* doc, const Operation* operation) {
+  if (where & kFunction) add(registry().functions, signature, handler, doc, false, operation);
+  if (where & kMethod) add(registry().methods, signature, handler, doc, true, operation);
+  if (where & kNN) add(registry().nn, signature, handler, doc, false, operation);
+  if (where & kSpecial) add(registry().special, signature, handler, doc, false, operation);
+  if (where & kStatic) add(registry().statics, signature, handler, doc, false, operation);
+}
+
+void def_alias(const char* alias, const char* name, int where) {
+  auto copy = [&](std::map<std::string, std::unique_ptr<Function>>& functions) {
+    auto found = functions.find(name);
+    if (found == functions.end()) Py_FatalError((std::string("no function to alias: ") + name).c_str());
+    auto f = std::make_unique<Function>(*found->second);
+    f->name = alias;
+    for (Signature& s : f->overloads) {
+      s.text = alias + s.text.substr(s.text.find('('));
+      s.shown = alias + s.shown.substr(s.shown.find('('));
+      s.conj_aware = is_conj_aware(alias);
+    }
+    functions[alias] = std::move(f);
+  };
+  if (where & kFunction) copy(registry().functions);
+  if (where & kMethod) copy(registry().methods);
+  if (where & kSpecial) copy(registry().special);
+}
+
+void install_functions(PyObject* module) {
+  init_type(FunctionType, "rushlight.function", false);
+  init_type(MethodType, "rushlight.method", true);
+  for (auto& [name, f] : registry().functions) {
+    Owned o(make_object(f.get(), false));
+    if (PyObject_SetAttrString(module, name.c_str(), o.get()) < 0) throw PythonError{};
+  }
+  for (auto& [name, f] : registry().methods) {
+    Owned o(make_object(f.get(), true));
+    if (PyDict_SetItemString(TensorType.tp_dict, name.c_str(), o.get()) < 0) throw PythonError{};
+  }
+  for (auto& [name, f] : registry().statics) {
+    Owned o(make_object(f.get(), false));
+    Owned s(PyStaticMethod_New(o.get()));
+    if (PyDict_SetItemString(TensorType.tp_dict, name.c_str(), s.get()) < 0) throw PythonError{};
+  }
+  auto submodule = [module](const char* full_name, auto& functions) {
+    Owned m(PyModule_New(full_name));
+    for (auto& [name, f] : functions) {
+      Owned o(make_object(f.get(), false));
+      if (PyObject_SetAttrString(m.get(), name.c_str(), o.get()) < 0) throw PythonError{};
+    }
+    if (PyObject_SetAttrString(module, std::strrchr(full_name, '.') + 1, m.get()) < 0) throw PythonError{};
+  };
+  submodule("rushlight._C._nn", registry().nn);
+  submodule("rushlight._C._special", registry().special);
+  PyType_Modified(&TensorType);
+}
+
+}  // namespace rushlight::python

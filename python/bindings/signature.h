@@ -1,0 +1,71 @@
+// Signatures as they are registered, and the texts made of them: messages, __doc__, stubs.
+#pragma once
+
+#include "bindings/python.h"
+
+namespace rushlight::python {
+
+enum class Kind : uint8_t {
+  Tensor,
+  Operand,
+  Scalar,
+  Int,
+  Float,
+  Bool,
+  Text,
+  Ints,
+  Tensors,
+  DType,
+  Device,
+  Generator,
+  Object
+};
+
+struct Param {
+  std::string name;
+  PyObject* interned = nullptr;
+  Kind kind = Kind::Object;
+  bool nullable = false;
+  bool required = true;
+  bool keyword_only = false;
+  bool single = false;    // one integer stands for the list
+  bool variadic = false;  // separate positional integers do, too
+  bool hidden = false;    // out= of a method: only None
+  std::string type, fallback;
+};
+
+struct Signature {
+  std::string text;   // "sum(Tensor input, ...)"
+  std::string shown;  // the same in torch's words, for messages
+  std::vector<Param> params;
+  std::string returns;
+  int positional = 0;
+  Handler handler;
+  const Operation* operation = nullptr;
+  bool conj_aware = false;
+  bool inplace = false;  // changes the tensor that is its first argument
+};
+
+struct Function {
+  std::string name;
+  std::string doc;
+  std::vector<Signature> overloads;
+};
+
+struct FunctionObject {
+  PyObject_HEAD vectorcallfunc vectorcall;
+  Function* function;
+  bool method;
+};
+
+Signature parse_signature(const char* text, Handler handler);
+// What messages say an argument must be.
+const char* expected(const Param& p);
+// "def sum(input: Tensor, ...) -> Tensor", for stubs.
+std::string python_signature(const Function& f, const Signature& s, bool method);
+std::string full_doc(const Function& f);
+
+// The vectorcall of all function objects (parser.cpp).
+PyObject* call(PyObject* callable, PyObject* const* given, size_t nargsf, PyObject* names);
+
+}  // namespace rushlight::python
