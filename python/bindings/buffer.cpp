@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "bindings/conj.h"
+#include "bindings/override.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {
@@ -44,6 +45,9 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   view->obj = nullptr;
   const Tensor& t = unwrap(self);
   if (!t.defined()) return fail_view("the tensor is undefined");
+  // NumPy asks for __array__ then, which the handler sees.
+  if (overrides_possible() && has_own_handler(Py_TYPE(self)))
+    return fail_view("a tensor whose class has a __torch_function__ of its own has no buffer");
   if (t.requires_grad()) return fail_view("a tensor that requires grad has no buffer. Use tensor.detach().");
   if (t.is_conj())
     return fail_view("a tensor that has the conjugate bit set has no buffer. Use tensor.resolve_conj().");

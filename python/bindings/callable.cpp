@@ -50,6 +50,32 @@ PyObject* function_text_signature(PyObject* self, void*) {
       fo->function->overloads[0].text.substr(fo->function->overloads[0].text.find('(')).c_str());
 }
 
+// What rushlight.overrides says of the function.
+PyObject* function_overridable(PyObject* self, void*) {
+  const Function& f = *reinterpret_cast<FunctionObject*>(self)->function;
+  bool takes_tensors = false;
+  for (const Signature& s : f.overloads)
+    for (const Param& p : s.params)
+      takes_tensors = takes_tensors || (p.name != "out" &&
+                                        (p.kind == Kind::Tensor || p.kind == Kind::Operand || p.kind == Kind::Tensors));
+  return wrap_bool(takes_tensors && f.override_by == Overridable::Always);
+}
+// (name, whether it is required, whether it is keyword only) of the parameters of the first overload.
+PyObject* function_parameters(PyObject* self, void*) {
+  return guarded([&] {
+    const auto* fo = reinterpret_cast<FunctionObject*>(self);
+    const Signature& s = fo->function->overloads.front();
+    Owned made(PyList_New(0));
+    for (const Param& p : s.params) {
+      if (p.hidden) continue;
+      Owned item(Py_BuildValue("(sOO)", (p.variadic ? "*" + p.name : p.name).c_str(), p.required ? Py_True : Py_False,
+                               p.keyword_only ? Py_True : Py_False));
+      if (PyList_Append(made.get(), item.get()) < 0) throw PythonError{};
+    }
+    return made.release();
+  });
+}
+
 PyObject* function_reduce(PyObject* self, PyObject*) {
   // Pickled by reference, as builtin functions are.
   auto* fo = reinterpret_cast<FunctionObject*>(self);
@@ -62,6 +88,8 @@ PyGetSetDef function_getset[] = {{"__name__", function_name_attr, nullptr, nullp
                                  {"__doc__", function_doc, nullptr, nullptr, nullptr},
                                  {"__text_signature_full__", function_text_signature, nullptr, nullptr, nullptr},
                                  {"__nb_signature__", function_signatures, nullptr, nullptr, nullptr},
+                                 {"_overridable", function_overridable, nullptr, nullptr, nullptr},
+                                 {"_parameters", function_parameters, nullptr, nullptr, nullptr},
                                  {}};
 PyMethodDef function_methods[] = {{"__reduce__", function_reduce, METH_NOARGS, nullptr}, {}};
 
@@ -102,6 +130,7 @@ void add(std::map<std::string, std::unique_ptr<Function>>& to, const char* signa
   if (!f) {
     f = std::make_unique<Function>();
     f->name = name;
+    f->override_by = overridable(name);
   }
   if (doc) f->doc = doc;
   f->overloads.push_back(std::move(s));
@@ -132,6 +161,7 @@ void def_alias(const char* alias, const char* name, int where) {
     if (found == functions.end()) Py_FatalError((std::string("no function to alias: ") + name).c_str());
     auto f = std::make_unique<Function>(*found->second);
     f->name = alias;
+    f->override_by = overridable(alias);
     for (Signature& s : f->overloads) {
       s.text = alias + s.text.substr(s.text.find('('));
       s.shown = alias + s.shown.substr(s.shown.find('('));

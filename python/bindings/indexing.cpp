@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "bindings/conj.h"
+#include "bindings/override.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {
@@ -225,8 +226,30 @@ TensorList compact(const Parsed& p) {
 
 }  // namespace
 
+namespace {
+// After an index or value was refused: whether an object of a foreign class among them takes the call over. Then the
+// exception is dropped.
+template <class TakeOver>
+[[gnu::cold]] bool foreign_takes_over(TakeOver&& take_over) {
+  PyObject *type, *value, *trace;
+  PyErr_Fetch(&type, &value, &trace);
+  const bool is = take_over();
+  if (!is) {
+    PyErr_Restore(type, value, trace);
+    return false;
+  }
+  Py_XDECREF(type);
+  Py_XDECREF(value);
+  Py_XDECREF(trace);
+  return true;
+}
+}  // namespace
+
 PyObject* get_item(PyObject* self, PyObject* index) {
-  return guarded([&]() -> PyObject* {
+  PyObject* taken;
+  if (overrides_possible() && overridden("__getitem__", {self, index}, &taken)) [[unlikely]]
+    return taken;
+  PyObject* found = guarded([&]() -> PyObject* {
     const Tensor& t = unwrap(self);
     // The usual forms first.
     if (is_plain_int(index)) {
@@ -294,10 +317,19 @@ PyObject* get_item(PyObject* self, PyObject* index) {
     if (p.view.is_same(t)) return wrap(alias(t));
     return wrap(p.view);
   });
+  return found || !foreign_takes_over([&] { return overridden("__getitem__", {self, index}, &taken); }) ? found : taken;
 }
 
 int set_item(PyObject* self, PyObject* index, PyObject* value) {
-  return guarded_status([&] {
+  auto take_over = [&] {
+    PyObject* taken = nullptr;
+    const bool is = value && overridden("__setitem__", {self, index, value}, &taken);
+    Py_XDECREF(taken);
+    return is;
+  };
+  if (overrides_possible() && take_over()) [[unlikely]]
+    return PyErr_Occurred() ? -1 : 0;
+  const int status = guarded_status([&] {
     if (!value) fail<TypeError>("Tensor does not support deleting items");
     // A tensor with the conjugate bit: the conjugate of the value goes to the memory itself.
     const bool conjugate = unwrap(self).is_conj();
@@ -338,6 +370,8 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     index_put_(p.view, compact(p), v);
     return 0;
   });
+  if (status == 0 || !foreign_takes_over(take_over)) return status;
+  return PyErr_Occurred() ? -1 : 0;
 }
 
 }  // namespace rushlight::python

@@ -1,7 +1,7 @@
 // The extension module rushlight._C.
 #include <unistd.h>
 
-#include "bindings/python.h"
+#include "bindings/override.h"
 #include "cpu/loop_plan.h"
 
 namespace nb = nanobind;
@@ -84,6 +84,7 @@ NB_MODULE(_C, m) {
     register_windows();
     bind_autograd(m);
     install_functions(m.ptr());
+    bind_override(m);
     m.attr("__name__") = "rushlight._C";
   } catch (const PythonError&) {
     throw nb::python_error();

@@ -262,6 +262,9 @@ PyObject* call(PyObject* callable, PyObject* const* given, size_t nargsf, PyObje
   const Py_ssize_t count = PyVectorcall_NARGS(nargsf);
   Args args;
   args.function = f.name.c_str();
+  PyObject* taken;
+  if (overrides_possible() && overridden(callable, f.override_by, given, count, names, &taken)) [[unlikely]]
+    return taken;
   try {
     for (const Signature& s : f.overloads)
       if (bind(s, given, count, names, args, nullptr)) {
@@ -270,6 +273,8 @@ PyObject* call(PyObject* callable, PyObject* const* given, size_t nargsf, PyObje
         return s.handler(args);
       }
     if (PyErr_Occurred()) return nullptr;
+    // What no overload takes may belong to a class with a handler of its own.
+    if (overridden(callable, f.override_by, given, count, names, &taken)) return taken;
     return fail_call(f, given, count, names, reinterpret_cast<FunctionObject*>(callable)->method);
   } catch (...) {
     set_python_error();

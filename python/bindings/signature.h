@@ -1,7 +1,7 @@
 // Signatures as they are registered, and the texts made of them: messages, __doc__, stubs.
 #pragma once
 
-#include "bindings/python.h"
+#include "bindings/override.h"
 
 namespace rushlight::python {
 
@@ -50,6 +50,7 @@ struct Function {
   std::string name;
   std::string doc;
   std::vector<Signature> overloads;
+  Overridable override_by = Overridable::Always;
 };
 
 struct FunctionObject {

@@ -3,19 +3,31 @@
 
 #include "bindings/autograd.h"
 #include "bindings/conj.h"
+#include "bindings/override.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {
 
 namespace {
 
-#define RL_GETTER(name, expression)             \
-  PyObject* get_##name(PyObject* self, void*) { \
-    return guarded([&]() -> PyObject* {         \
-      const Tensor& t = unwrap(self);           \
-      (void)t;                                  \
-      return expression;                        \
-    });                                         \
+// The closure of an attribute is its name.
+#define RL_TAKEN_OVER_GETTER                                                                                         \
+  if (PyObject* taken; overrides_possible() && overridden_getter(self, static_cast<const char*>(attribute), &taken)) \
+      [[unlikely]]                                                                                                   \
+  return taken
+#define RL_TAKEN_OVER_SETTER                                                                                          \
+  if (int taken; overrides_possible() && overridden_setter(self, static_cast<const char*>(attribute), value, &taken)) \
+      [[unlikely]]                                                                                                    \
+  return taken
+
+#define RL_GETTER(name, expression)                       \
+  PyObject* get_##name(PyObject* self, void* attribute) { \
+    RL_TAKEN_OVER_GETTER;                                 \
+    return guarded([&]() -> PyObject* {                   \
+      const Tensor& t = unwrap(self);                     \
+      (void)t;                                            \
+      return expression;                                  \
+    });                                                   \
   }
 RL_GETTER(shape, wrap_size(t.sizes()))
 RL_GETTER(dtype, wrap_dtype(t.dtype()))
@@ -65,14 +77,16 @@ RL_GETTER(name, t.impl()->autograd && !t.impl()->autograd->name.empty()
                     : none())
 #undef RL_GETTER
 
-PyObject* get_layout(PyObject*, void*) {
+PyObject* get_layout(PyObject* self, void* attribute) {
+  RL_TAKEN_OVER_GETTER;
   return guarded([&] {
     Owned m(PyImport_ImportModule("rushlight._types"));
     return check_object(PyObject_GetAttrString(m.get(), "strided"));
   });
 }
 
-PyObject* get_grad(PyObject* self, void*) {
+PyObject* get_grad(PyObject* self, void* attribute) {
+  RL_TAKEN_OVER_GETTER;
   return guarded([&] {
     const Tensor& t = unwrap(self);
     const Tensor grad = t.grad();
@@ -90,7 +104,8 @@ PyObject* get_grad(PyObject* self, void*) {
   });
 }
 
-int set_grad(PyObject* self, PyObject* value, void*) {
+int set_grad(PyObject* self, PyObject* value, void* attribute) {
+  RL_TAKEN_OVER_SETTER;
   return guarded_status([&] {
     const Tensor& t = unwrap(self);
     if (!value || value == Py_None) {
@@ -104,14 +119,16 @@ int set_grad(PyObject* self, PyObject* value, void*) {
   });
 }
 
-int set_requires_grad(PyObject* self, PyObject* value, void*) {
+int set_requires_grad(PyObject* self, PyObject* value, void* attribute) {
+  RL_TAKEN_OVER_SETTER;
   return guarded_status([&] {
     if (!value || !PyBool_Check(value)) fail("requires_grad must be a bool");
     unwrap(self).set_requires_grad(value == Py_True);
   });
 }
 
-int set_grad_fn(PyObject* self, PyObject* value, void*) {
+int set_grad_fn(PyObject* self, PyObject* value, void* attribute) {
+  RL_TAKEN_OVER_SETTER;
   return guarded_status([&] {
     if (!value) fail("Deletion of _grad_fn not allowed. Detach tensor instead!");
     if (value != Py_None) fail("_grad_fn can be only set to None");
@@ -120,14 +137,16 @@ int set_grad_fn(PyObject* self, PyObject* value, void*) {
 }
 
 // Hooks are registered by register_hook(). Old code sets this to a dict, which is kept as any attribute is.
-PyObject* get_backward_hooks(PyObject* self, void*) {
+PyObject* get_backward_hooks(PyObject* self, void* attribute) {
+  RL_TAKEN_OVER_GETTER;
   PyObject* own = PyObject_GenericGetDict(self, nullptr);
   if (!own) return nullptr;
   PyObject* found = PyDict_GetItemString(own, "_backward_hooks");
   Py_DECREF(own);
   return Py_NewRef(found ? found : Py_None);
 }
-int set_backward_hooks(PyObject* self, PyObject* value, void*) {
+int set_backward_hooks(PyObject* self, PyObject* value, void* attribute) {
+  RL_TAKEN_OVER_SETTER;
   if (!value) {
     PyErr_SetString(PyExc_RuntimeError, "Deletion of _backwards_hooks not allowed!");
     return -1;
@@ -139,7 +158,8 @@ int set_backward_hooks(PyObject* self, PyObject* value, void*) {
   return result;
 }
 
-PyObject* get_data(PyObject* self, void*) {
+PyObject* get_data(PyObject* self, void* attribute) {
+  RL_TAKEN_OVER_GETTER;
   return guarded([&] {
     // Shares memory, but neither history nor the counter of changes.
     const Tensor& t = unwrap(self);
@@ -151,7 +171,8 @@ PyObject* get_data(PyObject* self, void*) {
   });
 }
 
-int set_data(PyObject* self, PyObject* value, void*) {
+int set_data(PyObject* self, PyObject* value, void* attribute) {
+  RL_TAKEN_OVER_SETTER;
   return guarded_status([&] {
     if (!value) fail("Deleting tensor data is not allowed. Delete tensor instead!");
     if (!is_tensor(value)) fail<TypeError>("Variable data has to be a tensor, but got ", type_name(value));
@@ -165,7 +186,8 @@ int set_data(PyObject* self, PyObject* value, void*) {
 
 // x.real = values and x.imag = values write into x.
 template <Tensor (*Part)(const Tensor&)>
-int set_part(PyObject* self, PyObject* value, void*) {
+int set_part(PyObject* self, PyObject* value, void* attribute) {
+  RL_TAKEN_OVER_SETTER;
   return guarded_status([&] {
     if (!value || !(is_tensor(value) || is_number(value)))
       fail<TypeError>("the real or imaginary part of a tensor can be set to a tensor or a number, not ",
@@ -185,46 +207,48 @@ int set_part(PyObject* self, PyObject* value, void*) {
 }  // namespace
 
 PyGetSetDef tensor_attributes[] = {
-    {"shape", get_shape, nullptr, "Sizes of all dims, a torch.Size.", nullptr},
-    {"dtype", get_dtype, nullptr, "Type of the elements.", nullptr},
-    {"device", get_device, nullptr, "Where the memory lies.", nullptr},
-    {"layout", get_layout, nullptr, "torch.strided.", nullptr},
-    {"ndim", get_ndim, nullptr, "Number of dims.", nullptr},
-    {"T", get_T, nullptr, "View with all dims reversed.", nullptr},
-    {"mT", get_mT, nullptr, "View with the last two dims swapped.", nullptr},
-    {"H", get_H, nullptr, "Conjugate transpose of a matrix.", nullptr},
-    {"mH", get_mH, nullptr, "Conjugate transpose of the last two dims.", nullptr},
-    {"real", get_real, set_part<real>, "Real part; a view of complex tensors.", nullptr},
-    {"imag", get_imag, set_part<imag>, "Imaginary part, a view.", nullptr},
-    {"grad", get_grad, set_grad, "Gradient that backward() has accumulated, or None.", nullptr},
-    {"data", get_data, set_data, "The same memory without history.", nullptr},
-    {"requires_grad", get_requires_grad, set_requires_grad, "Whether operations on it are recorded.", nullptr},
-    {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made it.", nullptr},
-    {"grad_fn", get_grad_fn, nullptr, "The recorded operation that made it, or None.", nullptr},
-    {"_grad_fn", get_grad_fn, set_grad_fn, nullptr, nullptr},
-    {"_backward_hooks", get_backward_hooks, set_backward_hooks, nullptr, nullptr},
-    {"retains_grad", get_retains_grad, nullptr, "Whether retain_grad() was called on a result.", nullptr},
-    {"output_nr", get_output_nr, nullptr, "Which output of grad_fn it is.", nullptr},
-    {"_version", get_version, nullptr, "Count of in-place changes.", nullptr},
-    {"_base", get_base, nullptr, "The tensor it is a view of, or None.", nullptr},
-    {"name", get_name, nullptr, "Name, or None.", nullptr},
-    {"itemsize", get_itemsize, nullptr, "Bytes per element.", nullptr},
-    {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
-    {"is_cuda", get_is_cuda, nullptr, nullptr, nullptr},
-    {"is_cpu", get_is_cpu, nullptr, nullptr, nullptr},
-    {"is_sparse", get_false, nullptr, nullptr, nullptr},
-    {"is_sparse_csr", get_false, nullptr, nullptr, nullptr},
-    {"is_quantized", get_false, nullptr, nullptr, nullptr},
-    {"is_mkldnn", get_false, nullptr, nullptr, nullptr},
-    {"is_meta", get_false, nullptr, nullptr, nullptr},
-    {"is_nested", get_false, nullptr, nullptr, nullptr},
-    {"is_mps", get_false, nullptr, nullptr, nullptr},
-    {"is_xla", get_false, nullptr, nullptr, nullptr},
-    {"is_xpu", get_false, nullptr, nullptr, nullptr},
-    {"is_ipu", get_false, nullptr, nullptr, nullptr},
-    {"is_maia", get_false, nullptr, nullptr, nullptr},
-    {"is_mtia", get_false, nullptr, nullptr, nullptr},
-    {"is_vulkan", get_false, nullptr, nullptr, nullptr},
+    {"shape", get_shape, nullptr, "Sizes of all dims, a torch.Size.", const_cast<char*>("shape")},
+    {"dtype", get_dtype, nullptr, "Type of the elements.", const_cast<char*>("dtype")},
+    {"device", get_device, nullptr, "Where the memory lies.", const_cast<char*>("device")},
+    {"layout", get_layout, nullptr, "torch.strided.", const_cast<char*>("layout")},
+    {"ndim", get_ndim, nullptr, "Number of dims.", const_cast<char*>("ndim")},
+    {"T", get_T, nullptr, "View with all dims reversed.", const_cast<char*>("T")},
+    {"mT", get_mT, nullptr, "View with the last two dims swapped.", const_cast<char*>("mT")},
+    {"H", get_H, nullptr, "Conjugate transpose of a matrix.", const_cast<char*>("H")},
+    {"mH", get_mH, nullptr, "Conjugate transpose of the last two dims.", const_cast<char*>("mH")},
+    {"real", get_real, set_part<real>, "Real part; a view of complex tensors.", const_cast<char*>("real")},
+    {"imag", get_imag, set_part<imag>, "Imaginary part, a view.", const_cast<char*>("imag")},
+    {"grad", get_grad, set_grad, "Gradient that backward() has accumulated, or None.", const_cast<char*>("grad")},
+    {"data", get_data, set_data, "The same memory without history.", const_cast<char*>("data")},
+    {"requires_grad", get_requires_grad, set_requires_grad, "Whether operations on it are recorded.",
+     const_cast<char*>("requires_grad")},
+    {"is_leaf", get_is_leaf, nullptr, "Whether no recorded operation made it.", const_cast<char*>("is_leaf")},
+    {"grad_fn", get_grad_fn, nullptr, "The recorded operation that made it, or None.", const_cast<char*>("grad_fn")},
+    {"_grad_fn", get_grad_fn, set_grad_fn, nullptr, const_cast<char*>("_grad_fn")},
+    {"_backward_hooks", get_backward_hooks, set_backward_hooks, nullptr, const_cast<char*>("_backward_hooks")},
+    {"retains_grad", get_retains_grad, nullptr, "Whether retain_grad() was called on a result.",
+     const_cast<char*>("retains_grad")},
+    {"output_nr", get_output_nr, nullptr, "Which output of grad_fn it is.", const_cast<char*>("output_nr")},
+    {"_version", get_version, nullptr, "Count of in-place changes.", const_cast<char*>("_version")},
+    {"_base", get_base, nullptr, "The tensor it is a view of, or None.", const_cast<char*>("_base")},
+    {"name", get_name, nullptr, "Name, or None.", const_cast<char*>("name")},
+    {"itemsize", get_itemsize, nullptr, "Bytes per element.", const_cast<char*>("itemsize")},
+    {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", const_cast<char*>("nbytes")},
+    {"is_cuda", get_is_cuda, nullptr, nullptr, const_cast<char*>("is_cuda")},
+    {"is_cpu", get_is_cpu, nullptr, nullptr, const_cast<char*>("is_cpu")},
+    {"is_sparse", get_false, nullptr, nullptr, const_cast<char*>("is_sparse")},
+    {"is_sparse_csr", get_false, nullptr, nullptr, const_cast<char*>("is_sparse_csr")},
+    {"is_quantized", get_false, nullptr, nullptr, const_cast<char*>("is_quantized")},
+    {"is_mkldnn", get_false, nullptr, nullptr, const_cast<char*>("is_mkldnn")},
+    {"is_meta", get_false, nullptr, nullptr, const_cast<char*>("is_meta")},
+    {"is_nested", get_false, nullptr, nullptr, const_cast<char*>("is_nested")},
+    {"is_mps", get_false, nullptr, nullptr, const_cast<char*>("is_mps")},
+    {"is_xla", get_false, nullptr, nullptr, const_cast<char*>("is_xla")},
+    {"is_xpu", get_false, nullptr, nullptr, const_cast<char*>("is_xpu")},
+    {"is_ipu", get_false, nullptr, nullptr, const_cast<char*>("is_ipu")},
+    {"is_maia", get_false, nullptr, nullptr, const_cast<char*>("is_maia")},
+    {"is_mtia", get_false, nullptr, nullptr, const_cast<char*>("is_mtia")},
+    {"is_vulkan", get_false, nullptr, nullptr, const_cast<char*>("is_vulkan")},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {}};
 

@@ -8,6 +8,7 @@
 
 #include "bindings/autograd.h"
 #include "bindings/conj.h"
+#include "bindings/override.h"
 #include "bindings/tensor_attributes.h"
 #include "core/parked.h"
 #include "layout/layout.h"
@@ -140,45 +141,69 @@ struct Side {
   bool valid = true;
 };
 
-template <class F>
-[[gnu::cold, gnu::noinline]] PyObject* operate_resolved(PyObject* a, PyObject* b, F&& f) {
-  const Owned c(without_conj(a)), d(without_conj(b));
-  const Side x(c.get()), y(d.get());
-  if (!x.valid || !y.valid) Py_RETURN_NOTIMPLEMENTED;
-  return wrap(f(x.operand(), y.operand()));
+// The method that takes an operator's place where __torch_function__ is called, for both orders of the sides.
+struct Operator {
+  const char* name;
+  const char* reflected;
+};
+
+// Another class may take the operator over; else it is left to that class.
+[[gnu::cold, gnu::noinline]] PyObject* operate_foreign(PyObject* a, PyObject* b, const Operator& op) {
+  PyObject* result;
+  if (overridden_operator(op.name, op.reflected, a, b, &result)) return result;
+  Py_RETURN_NOTIMPLEMENTED;
 }
 
 template <class F>
-PyObject* operate(PyObject* a, PyObject* b, F&& f) {
+[[gnu::cold, gnu::noinline]] PyObject* operate_resolved(PyObject* a, PyObject* b, const Operator& op, F&& f) {
+  const Owned c(without_conj(a)), d(without_conj(b));
+  const Side x(c.get()), y(d.get());
+  if (!x.valid || !y.valid) return operate_foreign(a, b, op);
+  return wrap(f(x.operand(), y.operand()));
+}
+
+// The way of an operator while classes with handlers or the conjugate bit are about.
+template <class F>
+[[gnu::cold, gnu::noinline]] PyObject* operate_carefully(PyObject* a, PyObject* b, const Operator& op, F&& f) {
+  PyObject* result;
+  if (overrides_possible() && overridden_operator(op.name, op.reflected, a, b, &result)) return result;
+  return operate_resolved(a, b, op, f);
+}
+
+template <class F>
+PyObject* operate(PyObject* a, PyObject* b, const Operator& op, F&& f) {
   return guarded([&]() -> PyObject* {
-    if (TensorImpl::any_conj()) [[unlikely]]
-      return operate_resolved(a, b, f);
+    if (overrides_possible() || TensorImpl::any_conj()) [[unlikely]]
+      return operate_carefully(a, b, op, f);
     const Side x(a), y(b);
-    if (!x.valid || !y.valid) Py_RETURN_NOTIMPLEMENTED;
+    if (!x.valid || !y.valid) [[unlikely]]
+      return operate_foreign(a, b, op);
     return wrap(f(x.operand(), y.operand()));
   });
 }
 
-#define RL_OPERATOR(name, expression)                                                    \
-  PyObject* nb_##name(PyObject* a, PyObject* b) {                                        \
-    return operate(a, b, [](const Operand& x, const Operand& y) { return expression; }); \
+#define RL_OPERATOR(name, method, reflected, expression)                                            \
+  constexpr Operator op_##name{method, reflected};                                                  \
+  PyObject* nb_##name(PyObject* a, PyObject* b) {                                                   \
+    return operate(a, b, op_##name, [](const Operand& x, const Operand& y) { return expression; }); \
   }
-RL_OPERATOR(add, add(x, y))
-RL_OPERATOR(subtract, sub(x, y))
-RL_OPERATOR(multiply, mul(x, y))
-RL_OPERATOR(true_divide, div(x, y))
-RL_OPERATOR(floor_divide, floor_divide(x, y))
-RL_OPERATOR(remainder, remainder(x, y))
-RL_OPERATOR(and, bitwise_and(x, y))
-RL_OPERATOR(or, bitwise_or(x, y))
-RL_OPERATOR(xor, bitwise_xor(x, y))
-RL_OPERATOR(lshift, bitwise_left_shift(x, y))
-RL_OPERATOR(rshift, bitwise_right_shift(x, y))
+RL_OPERATOR(add, "add", "add", add(x, y))
+RL_OPERATOR(subtract, "sub", "__rsub__", sub(x, y))
+RL_OPERATOR(multiply, "mul", "mul", mul(x, y))
+RL_OPERATOR(true_divide, "div", "__rtruediv__", div(x, y))
+RL_OPERATOR(floor_divide, "__floordiv__", "__rfloordiv__", floor_divide(x, y))
+RL_OPERATOR(remainder, "remainder", "__rmod__", remainder(x, y))
+RL_OPERATOR(and, "__and__", "bitwise_and", bitwise_and(x, y))
+RL_OPERATOR(or, "__or__", "bitwise_or", bitwise_or(x, y))
+RL_OPERATOR(xor, "__xor__", "bitwise_xor", bitwise_xor(x, y))
+RL_OPERATOR(lshift, "__lshift__", "__rlshift__", bitwise_left_shift(x, y))
+RL_OPERATOR(rshift, "__rshift__", "__rrshift__", bitwise_right_shift(x, y))
 #undef RL_OPERATOR
 
 PyObject* nb_power(PyObject* a, PyObject* b, PyObject* modulo) {
   if (modulo != Py_None) Py_RETURN_NOTIMPLEMENTED;
-  return operate(a, b, [](const Operand& x, const Operand& y) { return pow(x, y); });
+  static constexpr Operator op{"__pow__", "__rpow__"};
+  return operate(a, b, op, [](const Operand& x, const Operand& y) { return pow(x, y); });
 }
 
 PyObject* matmul_of(const Tensor& a, const Tensor& b) {
@@ -188,15 +213,24 @@ PyObject* matmul_of(const Tensor& a, const Tensor& b) {
 }
 
 PyObject* nb_matmul(PyObject* a, PyObject* b) {
-  if (!is_tensor(a) || !is_tensor(b)) Py_RETURN_NOTIMPLEMENTED;
-  return guarded([&] { return matmul_of(unwrap(a), unwrap(b)); });
+  return guarded([&] {
+    static constexpr Operator op{"matmul", "__rmatmul__"};
+    if (overrides_possible()) [[unlikely]] {
+      PyObject* result;
+      if (overridden_operator(op.name, op.reflected, a, b, &result)) return result;
+    }
+    if (!is_tensor(a) || !is_tensor(b)) return operate_foreign(a, b, op);
+    return matmul_of(unwrap(a), unwrap(b));
+  });
 }
 
 template <class F>
-[[gnu::cold, gnu::noinline]] PyObject* change_in_place(PyObject* a, PyObject* b, F&& f) {
+[[gnu::cold, gnu::noinline]] PyObject* change_carefully(PyObject* a, PyObject* b, const char* method, F&& f) {
+  PyObject* result;
+  if (overrides_possible() && overridden_operator(method, method, a, b, &result)) return result;
   const Owned other(without_conj(b));
   const Side y(other.get());
-  if (!y.valid) Py_RETURN_NOTIMPLEMENTED;
+  if (!y.valid) return operate_foreign(a, b, {method, method});
   if (unwrap(a).is_conj())
     change_resolved(unwrap(a), [&](const Tensor& x) { f(x, y.operand()); });
   else
@@ -204,60 +238,79 @@ template <class F>
   return Py_NewRef(a);
 }
 
-#define RL_INPLACE(name, function)                                                               \
-  PyObject* nb_inplace_##name(PyObject* a, PyObject* b) {                                        \
-    return guarded([&]() -> PyObject* {                                                          \
-      if (TensorImpl::any_conj()) [[unlikely]]                                                   \
-        return change_in_place(a, b, [](const Tensor& x, const Operand& y) { function(x, y); }); \
-      const Side y(b);                                                                           \
-      if (!y.valid) Py_RETURN_NOTIMPLEMENTED;                                                    \
-      function(unwrap(a), y.operand());                                                          \
-      return Py_NewRef(a);                                                                       \
-    });                                                                                          \
-  }
-RL_INPLACE(add, add_)
-RL_INPLACE(subtract, sub_)
-RL_INPLACE(multiply, mul_)
-RL_INPLACE(true_divide, div_)
-RL_INPLACE(floor_divide, floor_divide_)
-RL_INPLACE(remainder, remainder_)
-RL_INPLACE(and, bitwise_and_)
-RL_INPLACE(or, bitwise_or_)
-RL_INPLACE(xor, bitwise_xor_)
-RL_INPLACE(lshift, bitwise_left_shift_)
-RL_INPLACE(rshift, bitwise_right_shift_)
-#undef RL_INPLACE
-PyObject* nb_inplace_power(PyObject* a, PyObject* b, PyObject*) {
+template <class F>
+PyObject* change(PyObject* a, PyObject* b, const char* method, F&& f) {
   return guarded([&]() -> PyObject* {
-    if (TensorImpl::any_conj()) [[unlikely]]
-      return change_in_place(a, b, [](const Tensor& x, const Operand& y) { pow_(x, y); });
+    if (overrides_possible() || TensorImpl::any_conj()) [[unlikely]]
+      return change_carefully(a, b, method, f);
     const Side y(b);
-    if (!y.valid) Py_RETURN_NOTIMPLEMENTED;
-    pow_(unwrap(a), y.operand());
+    if (!y.valid) [[unlikely]]
+      return operate_foreign(a, b, {method, method});
+    f(unwrap(a), y.operand());
     return Py_NewRef(a);
   });
 }
 
+#define RL_INPLACE(name, method, function)                                                  \
+  PyObject* nb_inplace_##name(PyObject* a, PyObject* b) {                                   \
+    return change(a, b, method, [](const Tensor& x, const Operand& y) { function(x, y); }); \
+  }
+RL_INPLACE(add, "add_", add_)
+RL_INPLACE(subtract, "sub_", sub_)
+RL_INPLACE(multiply, "mul_", mul_)
+RL_INPLACE(true_divide, "div_", div_)
+RL_INPLACE(floor_divide, "floor_divide_", floor_divide_)
+RL_INPLACE(remainder, "remainder_", remainder_)
+RL_INPLACE(and, "__iand__", bitwise_and_)
+RL_INPLACE(or, "__ior__", bitwise_or_)
+RL_INPLACE(xor, "__ixor__", bitwise_xor_)
+RL_INPLACE(lshift, "__ilshift__", bitwise_left_shift_)
+RL_INPLACE(rshift, "__irshift__", bitwise_right_shift_)
+#undef RL_INPLACE
+PyObject* nb_inplace_power(PyObject* a, PyObject* b, PyObject*) {
+  return change(a, b, "__ipow__", [](const Tensor& x, const Operand& y) { pow_(x, y); });
+}
+
+// The same test for slots with one operand; what the method gives is what the slot gives.
+#define RL_TAKEN_OVER(method, ...)                                                                     \
+  if (PyObject* taken; overrides_possible() && overridden(method, {__VA_ARGS__}, &taken)) [[unlikely]] \
+  return taken
+
 PyObject* nb_negative(PyObject* a) {
+  RL_TAKEN_OVER("neg", a);
   return guarded([&] { return wrap(unwrap(a).is_conj() ? neg(resolve_conj(unwrap(a))) : neg(unwrap(a))); });
 }
 PyObject* nb_positive(PyObject* a) {
+  RL_TAKEN_OVER("positive", a);
   return guarded([&] {
     if (unwrap(a).dtype() == DType::Bool) fail("The `+` operator, on a bool tensor is not supported.");
     return Py_NewRef(a);
   });
 }
 PyObject* nb_absolute(PyObject* a) {
+  RL_TAKEN_OVER("abs", a);
   return guarded([&] { return wrap(unwrap(a).is_conj() ? abs(resolve_conj(unwrap(a))) : abs(unwrap(a))); });
 }
 PyObject* nb_invert(PyObject* a) {
+  RL_TAKEN_OVER("__invert__", a);
   return guarded([&] {
     if (!is_integral(unwrap(a).dtype(), true))
       fail<TypeError>("~ (operator.invert) is only implemented on integer and Boolean-type tensors");
     return wrap(bitwise_not(unwrap(a)));
   });
 }
+// What a handler gave for a slot that answers with a truth value or a length.
+template <class Read>
+Py_ssize_t answer(PyObject* taken, Read&& read) {
+  if (!taken) return -1;
+  const Py_ssize_t value = read(taken);
+  Py_DECREF(taken);
+  return value;
+}
+
 int nb_bool(PyObject* a) {
+  if (PyObject* taken; overrides_possible() && overridden("__bool__", {a}, &taken)) [[unlikely]]
+    return static_cast<int>(answer(taken, PyObject_IsTrue));
   const Tensor& t = unwrap(a);
   return guarded_status([&] {
     if (t.numel() == 0) fail("Boolean value of Tensor with no values is ambiguous");
@@ -274,6 +327,7 @@ PyObject* wrap_integer(const Scalar& s) {
   return s.is_wide() ? wrap_scalar(s) : check_object(PyLong_FromLongLong(s.to_int()));
 }
 PyObject* nb_float(PyObject* a) {
+  RL_TAKEN_OVER("__float__", a);
   return guarded([&] {
     const Scalar s = only_element(unwrap(a));
     if (s.is_complex() && s.to_complex().imag() != 0) fail("value cannot be converted to type double without overflow");
@@ -281,6 +335,7 @@ PyObject* nb_float(PyObject* a) {
   });
 }
 PyObject* nb_int(PyObject* a) {
+  RL_TAKEN_OVER("__int__", a);
   return guarded([&]() -> PyObject* {
     const Scalar s = only_element(unwrap(a));
     if (s.is_floating_point()) return check_object(PyLong_FromDouble(s.to_double()));
@@ -290,6 +345,7 @@ PyObject* nb_int(PyObject* a) {
   });
 }
 PyObject* nb_index(PyObject* a) {
+  RL_TAKEN_OVER("__index__", a);
   return guarded([&]() -> PyObject* {
     const Tensor& t = unwrap(a);
     if (t.numel() != 1 || !is_integral(t.dtype(), true))
@@ -298,11 +354,14 @@ PyObject* nb_index(PyObject* a) {
   });
 }
 
+constexpr const char* kComparisons[] = {"lt", "le", "__eq__", "ne", "gt", "ge"};  // by Py_LT ...
+
 PyObject* compare(PyObject* a, PyObject* b, int op) {
   return guarded([&]() -> PyObject* {
     const Side y(b);
     if (!y.valid) {
-      if ((op != Py_EQ && op != Py_NE) || !is_numpy_array(b)) Py_RETURN_NOTIMPLEMENTED;
+      if ((op != Py_EQ && op != Py_NE) || !is_numpy_array(b))
+        return operate_foreign(a, b, {kComparisons[op], kComparisons[op]});
       const Tensor other = from_numpy(b);
       return wrap(op == Py_EQ ? eq(unwrap(a), other) : ne(unwrap(a), other));
     }
@@ -319,6 +378,10 @@ PyObject* compare(PyObject* a, PyObject* b, int op) {
 }
 
 PyObject* tensor_compare(PyObject* a, PyObject* b, int op) {
+  if (overrides_possible()) [[unlikely]] {
+    PyObject* result;
+    if (overridden_operator(kComparisons[op], kComparisons[op], a, b, &result)) return result;
+  }
   if (!TensorImpl::any_conj()) [[likely]]
     return compare(a, b, op);
   return guarded([&]() -> PyObject* {
@@ -331,6 +394,12 @@ PyObject* tensor_compare(PyObject* a, PyObject* b, int op) {
 Py_hash_t tensor_hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(self)); }
 
 Py_ssize_t tensor_length(PyObject* self) {
+  if (PyObject* taken; overrides_possible() && overridden("__len__", {self}, &taken)) [[unlikely]]
+    return answer(taken, [](PyObject* o) {
+      const Py_ssize_t length = PyNumber_AsSsize_t(o, PyExc_OverflowError);
+      if (length < 0 && !PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "__len__() should return >= 0");
+      return length < 0 ? -1 : length;
+    });
   const Tensor& t = unwrap(self);
   if (t.dim() == 0) {
     PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
@@ -341,6 +410,12 @@ Py_ssize_t tensor_length(PyObject* self) {
 
 PyObject* tensor_iter(PyObject* self) {
   return guarded([&] {
+    if (overrides_possible()) [[unlikely]] {
+      Owned dims(PyObject_CallMethod(self, "dim", nullptr));
+      if (PyLong_Check(dims.get()) && PyLong_AsLong(dims.get()) == 0) fail<TypeError>("iteration over a 0-d tensor");
+      Owned parts(PyObject_CallMethod(self, "unbind", "i", 0));
+      return PyObject_GetIter(parts.get());
+    }
     const Tensor& t = unwrap(self);
     if (t.dim() == 0) fail<TypeError>("iteration over a 0-d tensor");
     Owned parts(wrap(unbind(t, 0)));
@@ -349,6 +424,8 @@ PyObject* tensor_iter(PyObject* self) {
 }
 
 int tensor_contains(PyObject* self, PyObject* value) {
+  if (PyObject* taken; overrides_possible() && overridden("__contains__", {self, value}, &taken)) [[unlikely]]
+    return static_cast<int>(answer(taken, PyObject_IsTrue));
   return guarded_status([&] {
     const Owned plain(without_conj(value));
     const Side y(plain.get());
@@ -368,6 +445,7 @@ PyObject* call_helper(const char* module, const char* function, PyObject* self) 
 }
 
 PyObject* tensor_repr(PyObject* self) {
+  RL_TAKEN_OVER("__repr__", self);
   return guarded([&] { return call_helper("rushlight._tensor_str", "_str", self); });
 }
 
@@ -444,6 +522,14 @@ PyObject* class_repr(PyObject* self) {
   return PyType_Type.tp_repr(self);
 }
 
+// A class whose instances behaved as plain tensors so far may get a handler.
+int class_setattro(PyObject* self, PyObject* name, PyObject* value) {
+  const int result = PyType_Type.tp_setattro(self, name, value);
+  if (result == 0 && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "__torch_function__") == 0)
+    note_override(reinterpret_cast<PyTypeObject*>(self));
+  return result;
+}
+
 PyNumberMethods number = {};
 PyMappingMethods mapping = {};
 PySequenceMethods sequence = {};
@@ -466,6 +552,7 @@ PyObject* wrap(Tensor tensor) {
 
 PyObject* wrap_as(PyTypeObject* type, Tensor tensor) {
   if (type == &TensorType) return wrap(std::move(tensor));
+  note_override(type);
   if (tensor.impl()->python) tensor = alias(tensor);
   auto* o = reinterpret_cast<PyTensor*>(check_object(type->tp_alloc(type, 0)));
   o->impl = tensor.release();
@@ -530,6 +617,7 @@ void bind_tensor_type(nb::module_& m) {
   MetaType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
   MetaType.tp_base = &PyType_Type;
   MetaType.tp_repr = class_repr;
+  MetaType.tp_setattro = class_setattro;
   if (PyType_Ready(&MetaType) < 0) throw PythonError{};
   Py_SET_TYPE(reinterpret_cast<PyObject*>(&TensorType), &MetaType);
 

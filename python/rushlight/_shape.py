@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 
 from . import _C
+from ._C import _overridable as overridable
 
 _warned = False
 
@@ -21,6 +22,7 @@ def _tensors(given: tuple) -> tuple[_C.Tensor, ...]:
     return given
 
 
+@overridable
 def broadcast_tensors(*tensors: _C.Tensor) -> tuple[_C.Tensor, ...]:
     """Views of the tensors expanded to their common shape. RuntimeError if there is none."""
     return _C.broadcast_tensors_list(_tensors(tensors))
@@ -51,6 +53,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> _C.Size:
     return _C.Size(result)
 
 
+@overridable
 def meshgrid(*tensors: _C.Tensor | Sequence[_C.Tensor], indexing: str | None = None) -> tuple[_C.Tensor, ...]:
     """Views of vectors (or 0-d tensors) expanded over the grid of all their elements.
 
@@ -67,28 +70,33 @@ def meshgrid(*tensors: _C.Tensor | Sequence[_C.Tensor], indexing: str | None = N
     return _C._meshgrid(_tensors(tensors), "ij" if indexing is None else indexing)
 
 
+@overridable
 def cartesian_prod(*tensors: _C.Tensor) -> _C.Tensor:
     """All tuples of one element of each vector, as rows; a single vector is returned as it is."""
     return _C._cartesian_prod(_tensors(tensors))
 
 
+@overridable
 def block_diag(*tensors: _C.Tensor) -> _C.Tensor:
     """A matrix with the given ones (or vectors as rows, or 0-d tensors) along its diagonal and 0 elsewhere."""
     return _C._block_diag(_tensors(tensors))
 
 
+@overridable
 def atleast_1d(*tensors: _C.Tensor | Sequence[_C.Tensor]) -> _C.Tensor | tuple[_C.Tensor, ...]:
     """Views with at least 1 dim; one tensor for one tensor, else a tuple."""
     result = _C._atleast_1d(_tensors(tensors))
     return result[0] if len(tensors) == 1 and isinstance(tensors[0], _C.Tensor) else result
 
 
+@overridable
 def atleast_2d(*tensors: _C.Tensor | Sequence[_C.Tensor]) -> _C.Tensor | tuple[_C.Tensor, ...]:
     """Views with at least 2 dims, new ones in front; one tensor for one tensor, else a tuple."""
     result = _C._atleast_2d(_tensors(tensors))
     return result[0] if len(tensors) == 1 and isinstance(tensors[0], _C.Tensor) else result
 
 
+@overridable
 def atleast_3d(*tensors: _C.Tensor | Sequence[_C.Tensor]) -> _C.Tensor | tuple[_C.Tensor, ...]:
     """Views with at least 3 dims: vectors lie along dim 1, matrices along dims 0 and 1."""
     result = _C._atleast_3d(_tensors(tensors))

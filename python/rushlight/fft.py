@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import _C
+from ._C import _overridable as overridable
 from ._missing import missing
 from .autograd import Function
 
@@ -59,7 +60,7 @@ def _transform(name: str, inverse: str) -> Callable[..., _C.Tensor]:
         return Transform.apply(input, n, dim, norm or "backward")
 
     function.__name__ = function.__qualname__ = name
-    return function
+    return overridable(function)
 
 
 _FUNCTIONS = {"fft": _transform("fft", "ifft"), "ifft": _transform("ifft", "fft")}
@@ -82,6 +83,7 @@ class _RfftR2C(Function):
         return _fit(back.real, ctx.size, ctx.dim), None, None, None
 
 
+@overridable
 def rfft(input: _C.Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> _C.Tensor:
     """The first half of fft() of real input: n // 2 + 1 values."""
     if input.dtype.is_complex:
@@ -91,6 +93,7 @@ def rfft(input: _C.Tensor, n: int | None = None, dim: int = -1, norm: str | None
     return _RfftR2C.apply(input, n, dim, norm or "backward")
 
 
+@overridable
 def irfft(input: _C.Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> _C.Tensor:
     """Inverse of rfft(): n real values (default: 2 * (size - 1)). Without derivative."""
     return _apply("irfft", input, n, dim, norm or "backward")

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 from . import _C
+from ._C import _overridable as overridable
 from ._C import norm, split, unique, unique_consecutive, unravel_index
 from ._missing import missing
 from ._shape import (
@@ -55,6 +56,7 @@ def _subscripts(numbers: Sequence) -> str:
     return text
 
 
+@overridable
 def einsum(*args: object) -> Tensor:
     """Einstein's sum: einsum("bij,bjk->bik", a, b) or einsum(a, [0, 1, 2], b, [0, 2, 3], [0, 1, 3]).
 
@@ -81,6 +83,7 @@ def einsum(*args: object) -> Tensor:
     return _C._einsum(equation, operands)
 
 
+@overridable
 def tensordot(
     a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor = 2, out: Tensor | None = None
 ) -> Tensor:
@@ -111,6 +114,7 @@ _DISTANCE_MODES = {
 }
 
 
+@overridable
 def cdist(
     x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary"
 ) -> Tensor:
@@ -125,6 +129,7 @@ def cdist(
     return _C._cdist(x1, x2, p, mode)
 
 
+@overridable
 def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     """The product of matrices in the order that costs least. Deprecated: torch.linalg.multi_dot."""
     warnings.warn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _C
+from ._C import _overridable as overridable
 from ._missing import missing
 
 LinAlgError = _C._LinAlgError
@@ -10,6 +11,7 @@ matmul = _C.matmul
 cross = _C._linalg_cross
 
 
+@overridable
 def vector_norm(
     x: _C.Tensor,
     ord: float = 2,

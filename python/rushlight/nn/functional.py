@@ -6,6 +6,7 @@ import warnings
 
 import rushlight as rl
 from rushlight._C import _nn
+from rushlight._C import _overridable as overridable
 
 from .._missing import missing
 
@@ -71,15 +72,18 @@ def _reduction_code(size_average, reduce, reduction: str) -> int:
 linear = _nn.linear
 
 
+@overridable
 def relu(input, inplace: bool = False):
     """max(input, 0)."""
     return rl.relu_(input) if inplace else rl.relu(input)
 
 
+@overridable
 def relu_(input):
     return rl.relu_(input)
 
 
+@overridable
 def leaky_relu(input, negative_slope: float = 0.01, inplace: bool = False):
     """input where positive, ``negative_slope * input`` elsewhere."""
     if inplace:
@@ -87,10 +91,12 @@ def leaky_relu(input, negative_slope: float = 0.01, inplace: bool = False):
     return _nn.leaky_relu(input, negative_slope)
 
 
+@overridable
 def sigmoid(input):
     return rl.sigmoid(input)
 
 
+@overridable
 def tanh(input):
     return rl.tanh(input)
 
@@ -103,6 +109,7 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     return 0 if ndim in (0, 1, 3) else 1
 
 
+@overridable
 def softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
     """exp(input) / sum of exp(input) along ``dim``, computed in ``dtype`` where given."""
     if dim is None:
@@ -110,6 +117,7 @@ def softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
     return rl.softmax(input, dim) if dtype is None else rl.softmax(input, dim, dtype=dtype)
 
 
+@overridable
 def log_softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
     """log(softmax(input)), computed without overflow."""
     if dim is None:
@@ -122,6 +130,7 @@ def _check_dropout_probability(p) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
+@overridable
 def dropout(input, p: float = 0.5, training: bool = True, inplace: bool = False):
     """In training: zero each element with probability ``p``, scale the others by 1 / (1 - p)."""
     _check_dropout_probability(p)
@@ -151,6 +160,7 @@ def _uneven_pointwise_loss(kernel, input, target, code: int, weight):
     return loss.sum() if code == 2 else loss.sum() / weight.sum()
 
 
+@overridable
 def mse_loss(input, target, size_average=None, reduce=None, reduction: str = "mean", weight=None):
     """(input - target)^2. With ``weight`` (same shape) 'mean' divides by its sum."""
     code = _reduction_code(size_average, reduce, reduction)
@@ -159,6 +169,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction: str = "me
     return _uneven_pointwise_loss(_nn.mse_loss, input, target, code, weight)
 
 
+@overridable
 def l1_loss(input, target, size_average=None, reduce=None, reduction: str = "mean", weight=None):
     """|input - target|. With ``weight`` (same shape) 'mean' divides by its sum."""
     code = _reduction_code(size_average, reduce, reduction)
@@ -167,6 +178,7 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction: str = "mea
     return _uneven_pointwise_loss(_nn.l1_loss, input, target, code, weight)
 
 
+@overridable
 def nll_loss(
     input, target, weight=None, size_average=None, ignore_index: int = -100, reduce=None, reduction: str = "mean"
 ):
@@ -175,6 +187,7 @@ def nll_loss(
     return _nn.nll_loss(input, target, weight, code, ignore_index)
 
 
+@overridable
 def cross_entropy(
     input,
     target,
@@ -190,6 +203,7 @@ def cross_entropy(
     return _nn.cross_entropy_loss(input, target, weight, code, ignore_index, label_smoothing)
 
 
+@overridable
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction: str = "mean"):
     """-(t log x + (1 - t) log(1 - x)) for probabilities x; logarithms are bounded below by -100."""
     code = _reduction_code(size_average, reduce, reduction)
@@ -203,6 +217,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     return _nn.binary_cross_entropy(input, target, weight, code)
 
 
+@overridable
 def binary_cross_entropy_with_logits(
     input, target, weight=None, size_average=None, reduce=None, reduction: str = "mean", pos_weight=None
 ):
@@ -216,6 +231,7 @@ def binary_cross_entropy_with_logits(
     return rl.binary_cross_entropy_with_logits(input, target, weight, pos_weight, code)
 
 
+@overridable
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps: float = 1e-5):
     """Slices over the last dims, which have `normalized_shape`, with mean 0 and variance 1; * weight + bias."""
     return rl.layer_norm(input, normalized_shape, weight, bias, eps)
@@ -230,6 +246,7 @@ def _check_batch(size) -> None:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
 
 
+@overridable
 def group_norm(input, num_groups: int, weight=None, bias=None, eps: float = 1e-5):
     """Groups of channels of input (N, C, *) with mean 0 and variance 1; * weight + bias of the channel."""
     if input.dim() < 2:
@@ -239,6 +256,7 @@ def group_norm(input, num_groups: int, weight=None, bias=None, eps: float = 1e-5
     return rl.group_norm(input, num_groups, weight, bias, eps)
 
 
+@overridable
 def batch_norm(
     input,
     running_mean,
@@ -258,6 +276,7 @@ def batch_norm(
     return rl.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, False)
 
 
+@overridable
 def grid_sample(input, grid, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None):
     """Values of an image (N, C, H, W) or (N, C, D, H, W) at positions in [-1, 1], (N, ..., 2 or 3), x first."""
     modes, paddings = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")

@@ -9,6 +9,7 @@ import math
 import warnings
 
 import rushlight as rl
+from rushlight._C import _overridable as overridable
 
 from .._missing import missing
 
@@ -72,12 +73,14 @@ def _calculate_correct_fan(tensor, mode: str) -> int:
     return _calculate_fan_in_and_fan_out(tensor)[mode == "fan_out"]
 
 
+@overridable
 def uniform_(tensor, a: float = 0.0, b: float = 1.0, generator=None):
     """U(a, b)."""
     with rl.no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
+@overridable
 def normal_(tensor, mean: float = 0.0, std: float = 1.0, generator=None):
     """N(mean, std^2)."""
     with rl.no_grad():
@@ -128,6 +131,7 @@ def _reject_from_uniform(tensor, mean, std, a, b, generator) -> None:
         pending = pending & rejected(again)
 
 
+@overridable
 def constant_(tensor, val: float):
     with rl.no_grad():
         return tensor.fill_(val)
@@ -177,6 +181,7 @@ def _is_empty(tensor) -> bool:
     return False
 
 
+@overridable
 def kaiming_uniform_(tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator=None):
     """U(-b, b), b = gain * sqrt(3 / fan) (He et al. 2015); ``a`` is the slope of leaky_relu."""
     if _is_empty(tensor):

@@ -14,7 +14,15 @@ def _rebuild_parameter(data, requires_grad, backward_hooks):
     return Parameter(data, requires_grad)
 
 
-class Parameter(rl.Tensor):
+class _ParameterMeta(type(rl.Tensor)):
+    def __instancecheck__(cls, instance):
+        # A Parameter of a subclass of Tensor is an instance of that subclass with a mark.
+        if super().__instancecheck__(instance):
+            return True
+        return cls is Parameter and isinstance(instance, rl.Tensor) and getattr(instance, "_is_param", False)
+
+
+class Parameter(rl.Tensor, metaclass=_ParameterMeta):
     """A leaf tensor that a Module lists among its parameters.
 
     Shares the storage of ``data``; without ``data`` it is an empty tensor. ``requires_grad`` defaults to True
@@ -26,7 +34,19 @@ class Parameter(rl.Tensor):
             data = rl.empty(0)
         elif not isinstance(data, rl.Tensor):
             raise TypeError(f"Parameter data should be a Tensor, but got {type(data).__name__}")
+        elif type(data) is not rl.Tensor and not isinstance(data, Parameter):
+            made = data.detach().requires_grad_(requires_grad)
+            if type(made) is not type(data):
+                raise RuntimeError(
+                    f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() "
+                    f"returns an instance of the same type, but it returned {type(made).__name__}. To use the type as "
+                    "a Parameter, correct the detach() semantics of its __torch_function__."
+                )
+            made._is_param = True
+            return made
         return rl.Tensor._make_subclass(cls, data, requires_grad)
+
+    __torch_function__ = rl._C._disabled_torch_function_impl
 
     def __deepcopy__(self, memo):
         if id(self) in memo:
@@ -64,3 +84,5 @@ class Buffer(rl.Tensor, metaclass=_BufferMeta):
         tensor._is_buffer = True
         tensor.persistent = persistent
         return tensor
+
+    __torch_function__ = rl._C._disabled_torch_function_impl
