@@ -15,15 +15,30 @@ PyObject* attribute(const char* module, const char* name) {
   return check_object(PyObject_GetAttrString(m.get(), name));
 }
 
+// What is looked up once. No static of a function: an import lets other threads run, which would wait for its guard
+// with the interpreter's lock in their hands.
+PyObject* g_ordered_dict = nullptr;
+PyObject* g_handle_type = nullptr;
+
+PyObject* kept_attribute(PyObject*& kept, const char* module, const char* name) {
+  if (!kept) {
+    PyObject* found = attribute(module, name);
+    if (kept)  // by another thread meanwhile
+      Py_DECREF(found);
+    else
+      kept = found;
+  }
+  return kept;
+}
+
 PyObject* ordered_dict() {
-  static PyObject* type = attribute("collections", "OrderedDict");
-  return check_object(PyObject_CallNoArgs(type));
+  return check_object(PyObject_CallNoArgs(kept_attribute(g_ordered_dict, "collections", "OrderedDict")));
 }
 
 // Adds the hook to the dict and returns the handle that takes it out again.
-PyObject* add_to(PyObject* dict, PyObject* hook) {
-  static PyObject* type = attribute("rushlight.utils.hooks", "RemovableHandle");
-  Owned handle(PyObject_CallOneArg(type, dict));
+PyObject* add_to(const Shared& to, PyObject* hook) {
+  PyObject* const dict = to.get();
+  Owned handle(PyObject_CallOneArg(kept_attribute(g_handle_type, "rushlight.utils.hooks", "RemovableHandle"), dict));
   Owned id(PyObject_GetAttrString(handle.get(), "id"));
   if (PyObject_SetItem(dict, id.get(), hook) < 0) throw PythonError{};
   return handle.release();
@@ -36,7 +51,7 @@ void check_callable(PyObject* hook) {
 std::string hook_name(PyObject* hook) {
   PyObject* name = PyObject_GetAttrString(hook, "__name__");
   std::string text = "<unknown>";
-  if (name && PyUnicode_Check(name)) text = PyUnicode_AsUTF8(name);
+  if (name && PyUnicode_Check(name)) text = text_of(name);
   PyErr_Clear();
   Py_XDECREF(name);
   return text;
@@ -145,10 +160,10 @@ struct PostHooks {
 
 // The dict of the Python hooks among `hooks`; new ones are appended by `append(Functor)`.
 template <class Functor, class Function, class Append>
-PyObject* dict_among(const Function* found, Append append) {
-  if (const Functor* f = found ? found->template target<Functor>() : nullptr) return f->dict.get();
+Shared dict_among(const Function* found, Append append) {
+  if (const Functor* f = found ? found->template target<Functor>() : nullptr) return f->dict;
   Functor made{Shared(ordered_dict())};
-  PyObject* dict = made.dict.get();
+  const Shared dict = made.dict;
   append(std::move(made));
   return dict;
 }
@@ -230,17 +245,10 @@ PyObject* get_attribute(PyObject* self, PyObject* name) {
   PyObject* found = PyObject_GenericGetAttr(self, name);
   if (found || !PyErr_ExceptionMatches(PyExc_AttributeError)) return found;
   return guarded([&]() -> PyObject* {
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    PyObject* saved = node_saved(node_of(self), PyUnicode_AsUTF8(name));
-    if (!saved) {
-      PyErr_Restore(type, value, trace);
-      throw PythonError{};
-    }
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(trace);
-    return saved;
+    nb::python_error missing;
+    if (PyObject* saved = node_saved(node_of(self), text_of(name).c_str())) return saved;
+    missing.restore();
+    throw PythonError{};
   });
 }
 PyObject* get_variable(PyObject* self, void*) {
@@ -290,16 +298,18 @@ PyGetSetDef node_getset[] = {
 // One type per node name, made when first seen.
 PyTypeObject* type_of(const Node& node) {
   static auto* types = new std::unordered_map<std::string, PyTypeObject*>;
-  PyTypeObject*& type = (*types)[node.name()];
-  if (type) return type;
+  PyTypeObject*& known = (*types)[node.name()];
+  if (known) return known;
   auto* full = new std::string(std::string("builtins.") + node.name());  // the type keeps pointing to its name
   PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)}, {0, nullptr}};
   PyType_Spec spec = {full->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                       slots};
   Owned bases(PyTuple_Pack(1, &NodeType));
-  type = reinterpret_cast<PyTypeObject*>(check_object(PyType_FromSpecWithBases(&spec, bases.get())));
+  auto* type = reinterpret_cast<PyTypeObject*>(check_object(PyType_FromSpecWithBases(&spec, bases.get())));
   type->tp_name = full->c_str() + std::strlen("builtins.");  // shown as "<AddBackward0 object at ...>"
-  return type;
+  // Making a type may run the collector, which may run code that came here first.
+  if (!known) known = type;
+  return known;
 }
 
 PyTypeObject* tensor_class(PyObject* o) {

@@ -36,12 +36,14 @@ PyObject* function_doc(PyObject* self, void*) {
 PyObject* function_signatures(PyObject* self, void*) {
   auto* fo = reinterpret_cast<FunctionObject*>(self);
   const Function& f = *fo->function;
-  PyObject* result = PyTuple_New(static_cast<Py_ssize_t>(f.overloads.size()));
-  for (size_t i = 0; i < f.overloads.size(); ++i)
-    PyTuple_SET_ITEM(result, static_cast<Py_ssize_t>(i),
-                     Py_BuildValue("(szO)", python_signature(f, f.overloads[i], fo->method).c_str(),
-                                   f.doc.empty() ? nullptr : f.doc.c_str(), Py_None));
-  return result;
+  return guarded([&] {
+    Owned result(PyTuple_New(static_cast<Py_ssize_t>(f.overloads.size())));
+    for (size_t i = 0; i < f.overloads.size(); ++i)
+      PyTuple_SET_ITEM(result.get(), static_cast<Py_ssize_t>(i),
+                       check_object(Py_BuildValue("(szO)", python_signature(f, f.overloads[i], fo->method).c_str(),
+                                                  f.doc.empty() ? nullptr : f.doc.c_str(), Py_None)));
+    return result.release();
+  });
 }
 PyObject* function_text_signature(PyObject* self, void*) {
   auto* fo = reinterpret_cast<FunctionObject*>(self);
@@ -139,6 +141,7 @@ void add(std::map<std::string, std::unique_ptr<Function>>& to, const char* signa
 PyObject* make_object(Function* f, bool method) {
   PyTypeObject& type = method ? MethodType : FunctionType;
   auto* o = PyObject_New(FunctionObject, &type);
+  if (!o) throw PythonError{};
   o->vectorcall = call;
   o->function = f;
   o->method = method;

@@ -131,15 +131,10 @@ DType numpy_scalar_dtype(PyObject* o) {
 
 bool is_numpy_scalar(PyObject* o) { return numpy_scalar_dtype(o) != DType::Undefined; }
 
-int64_t array_dims(PyObject* array) {
-  Owned n(PyObject_GetAttrString(array, "ndim"));
-  return PyLong_AsLongLong(n.get());
-}
-
 bool is_sequence(PyObject* o) {
   if (is_plain_sequence(o)) return true;
   if (is_tensor(o) || PyFloat_Check(o) || PyLong_Check(o) || is_numpy_scalar(o)) return false;
-  if (is_numpy_array(o)) return array_dims(o) > 0;
+  if (is_numpy_array(o)) return numpy_dims(o) > 0;
   return PySequence_Check(o);
 }
 
@@ -159,7 +154,7 @@ DimVector shape_of(PyObject* data) {
     if (n == 0) break;
     PyObject* next = PySequence_GetItem(o, 0);
     if (!next) {
-      PyErr_Clear();
+      forgive();
       fail<ValueError>("could not determine the shape of object type '", Py_TYPE(o)->tp_name, "'");
     }
     Py_XDECREF(held);
@@ -255,9 +250,7 @@ void store_number(PyObject* o, DType dtype, void* out) {
   if (is_text(o)) fail_text(o);
   if (dtype == DType::Bool) {
     if (!is_number(o)) fail<TypeError>("'", Py_TYPE(o)->tp_name, "' object cannot be interpreted as an integer");
-    const int truth = PyObject_IsTrue(o);
-    if (truth < 0) throw PythonError{};
-    return put<bool>(out, truth != 0);
+    return put<bool>(out, is_true(o));
   }
   if (is_integral(dtype, false)) return store_integral(o, dtype, out);
   if (is_complex(dtype)) {
@@ -350,7 +343,7 @@ bool from_exporter(PyObject* o, OptDType dtype, bool copy, Tensor& result) {
       return true;
     } catch (const PythonError&) {
       if (!array) throw;
-      PyErr_Clear();
+      forgive();
     } catch (const Error&) {
       if (!array) throw;
     }

@@ -23,10 +23,8 @@ void check_layout_and_pinning(const Args& a, int at) {
     // A layout is a small Python object (_types.py) that shows its name.
     if (std::strcmp(Py_TYPE(layout)->tp_name, "layout") != 0)
       fail<TypeError>(a.function, "(): argument 'layout' must be torch.layout, not ", type_name(layout));
-    Owned text(PyObject_Repr(layout));
-    const char* name = PyUnicode_AsUTF8(text.get());
-    if (!name) throw PythonError{};
-    if (std::strcmp(name, "torch.strided") != 0)
+    const std::string name = repr_of(layout);
+    if (name != "torch.strided")
       fail<NotImplementedError>(a.function, "(): there are strided tensors only, got ", name);
   }
   if (a.flag(at + 3)) fail_pinning();

@@ -149,15 +149,14 @@ PyObject* export_tensor(Args& a) {
   }
   check_exportable(t);
   if (a.has(3)) {
-    Owned device(PySequence_Fast(a.object(3), "dl_device must be a pair of integers"));
-    if (PySequence_Fast_GET_SIZE(device.get()) != 2) fail<ValueError>("dl_device must be a pair of integers");
-    if (to_int(PySequence_Fast_GET_ITEM(device.get(), 0)) != kCpu)
-      fail_buffer("cannot export a CPU tensor to another device");
+    Owned device(PySequence_Tuple(a.object(3)));
+    if (PyTuple_GET_SIZE(device.get()) != 2) fail<ValueError>("dl_device must be a pair of integers");
+    if (to_int(PyTuple_GET_ITEM(device.get(), 0)) != kCpu) fail_buffer("cannot export a CPU tensor to another device");
   }
   bool versioned = false;
   if (a.has(2)) {
-    Owned version(PySequence_Fast(a.object(2), "max_version must be a pair of integers"));
-    versioned = PySequence_Fast_GET_SIZE(version.get()) > 0 && to_int(PySequence_Fast_GET_ITEM(version.get(), 0)) >= 1;
+    Owned version(PySequence_Tuple(a.object(2)));
+    versioned = PyTuple_GET_SIZE(version.get()) > 0 && to_int(PyTuple_GET_ITEM(version.get(), 0)) >= 1;
   }
   const bool copy = a.flag(4);
   if (copy) t = clone(t);
@@ -185,6 +184,7 @@ Tensor take_capsule(PyObject* capsule) {
   const DLTensor& d = managed->tensor;
   if (d.device.type != kCpu) fail_buffer("from_dlpack: only memory on the CPU is supported");
   if (d.ndim < 0 || d.ndim > kMaxDims) fail<ValueError>("from_dlpack: ", d.ndim, " dimensions are not supported");
+  if (d.ndim && !d.shape) fail<ValueError>("from_dlpack: the capsule has dims but no sizes");
   const DType dtype = dtype_of(d.dtype);
   const int64_t size = item_size(dtype);
   const DimVector sizes(IntSpan(d.shape, static_cast<size_t>(d.ndim)));

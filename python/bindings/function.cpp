@@ -217,9 +217,12 @@ PyObject* get_saved_variables(PyObject* self, void* unused) {
   return get_saved_tensors(self, unused);
 }
 PyObject* get_metadata(PyObject* self, void*) {
-  Context* c = context_of(self);
-  if (!c->metadata) c->metadata = PyDict_New();
-  return Py_XNewRef(c->metadata);
+  if (!context_of(self)->metadata) {
+    PyObject* made = PyDict_New();
+    if (!made) return nullptr;
+    Py_XSETREF(context_of(self)->metadata, made);
+  }
+  return Py_NewRef(context_of(self)->metadata);
 }
 PyObject* get_materialize(PyObject* self, void*) { return wrap_bool(context_of(self)->materialize_grads); }
 PyObject* get_non_diff(PyObject* self, void*) { return wrap_bool(context_of(self)->materialize_non_diff_grads); }
@@ -340,8 +343,9 @@ PyObject* own_outputs(Context* c, PyObject* inputs, PyObject* outputs) {
 
 // Outputs that are new tensors are marked by what forward() called them.
 void rename_marks(Context* c, PyObject* before, PyObject* after) {
-  PyObject* marks = c->non_differentiable;
-  if (!marks) return;
+  if (!c->non_differentiable) return;
+  const Owned held(Py_NewRef(c->non_differentiable));
+  PyObject* const marks = held.get();
   Owned renamed(PyTuple_New(PyTuple_GET_SIZE(marks)));
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(marks); ++i) {
     PyObject* o = PyTuple_GET_ITEM(marks, i);
@@ -368,8 +372,9 @@ void mark_views(Context* c, PyObject* outputs) {
 }
 
 void save(CustomNode& node, Context* c, PyObject* before, PyObject* after) {
-  PyObject* tuple = c->to_save;
-  if (!tuple) return;
+  if (!c->to_save) return;
+  const Owned held(Py_NewRef(c->to_save));  // pack hooks may call save_for_backward() again
+  PyObject* const tuple = held.get();
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); ++i) {
     PyObject* o = PyTuple_GET_ITEM(tuple, i);
     if (o == Py_None) {
@@ -413,21 +418,26 @@ PyObject* run_forward(PyObject* cls, PyObject* context, PyObject* inputs) {
 PyObject* apply(PyObject* cls, PyObject* inputs) {
   Owned context_type(attribute(cls, "_backward_cls"));
   Owned context(PyObject_CallNoArgs(context_type.get()));
+  if (!PyObject_TypeCheck(context.get(), &ContextType) || context_of(context.get())->node)
+    fail<TypeError>("_backward_cls of an autograd.Function makes contexts of its own, not ", type_name(context.get()));
+  if (!PyTuple_Check(inputs)) fail<TypeError>("apply() takes a tuple of arguments, not ", type_name(inputs));
   Context* c = context_of(context.get());
   const Py_ssize_t count = PyTuple_GET_SIZE(inputs);
   std::vector<char> takes_tensor(static_cast<size_t>(count));
   std::vector<Edge> edges;
   bool recorded = false;
-  c->needs_input_grad = check_object(PyTuple_New(count));
+  Owned needs_grad(PyTuple_New(count));
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* o = PyTuple_GET_ITEM(inputs, i);
     takes_tensor[i] = is_tensor(o);
     const bool needs = takes_tensor[i] && unwrap(o).requires_grad();
-    PyTuple_SET_ITEM(c->needs_input_grad, i, wrap_bool(needs));
+    PyTuple_SET_ITEM(needs_grad.get(), i, wrap_bool(needs));
     if (!takes_tensor[i]) continue;
     recorded = recorded || (needs && GradMode::enabled());
     edges.push_back(GradMode::enabled() ? autograd::edge_of(unwrap(o)) : Edge{});
   }
+
+  Py_XSETREF(c->needs_input_grad, needs_grad.release());
 
   Owned returned(run_forward(cls, context.get(), inputs));
   const bool single = !PyTuple_Check(returned.get());

@@ -155,19 +155,13 @@ PyObject* call_type(PyObject* callable, PyObject* const* given, size_t nargsf, P
   if (count == 0 && !names && type != &SetGradType) return make(type, type != &NoGradType);
   if (count == 1 && !names && PyBool_Check(given[0]) && (type == &SetGradType || type == &InferenceType))
     return make(type, given[0] == Py_True);
-  PyObject* args = PyTuple_New(count);
-  PyObject* kwargs = names ? PyDict_New() : nullptr;
-  if (!args || (names && !kwargs)) {
-    Py_XDECREF(args);
-    return nullptr;
-  }
-  for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(args, i, Py_NewRef(given[i]));
-  for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); ++i)
-    PyDict_SetItem(kwargs, PyTuple_GET_ITEM(names, i), given[count + i]);
-  PyObject* made = mode_new(type, args, kwargs);
-  Py_DECREF(args);
-  Py_XDECREF(kwargs);
-  return made;
+  return guarded([&] {
+    const Owned args(PyTuple_New(count)), kwargs(PyDict_New());
+    for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(args.get(), i, Py_NewRef(given[i]));
+    for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); ++i)
+      if (PyDict_SetItem(kwargs.get(), PyTuple_GET_ITEM(names, i), given[count + i]) < 0) throw PythonError{};
+    return mode_new(type, args.get(), kwargs.get());
+  });
 }
 
 PyMethodDef mode_methods[] = {

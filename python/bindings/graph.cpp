@@ -61,7 +61,14 @@ void failed(Node& node) {
   nb::gil_scoped_acquire gil;
   PyObject *type, *value, *trace;  // an error may be on its way
   PyErr_Fetch(&type, &value, &trace);
-  Owned nothing(anomaly_call("_failed", node, nullptr));
+  try {
+    Py_DECREF(anomaly_call("_failed", node, nullptr));
+  } catch (...) {
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    throw;
+  }
   PyErr_Restore(type, value, trace);
 }
 
@@ -114,7 +121,7 @@ void bind_graph(nb::module_& m) {
   part.def("_saved_tensors_hooks_is_enabled", [] { return !autograd::pack_hooks_forbidden(); });
   part.def("_saved_tensors_hooks_get_disabled_error_message",
            [] { return text_or_none(autograd::pack_hooks_forbidden()); });
-  part.def("_saved_tensors_hooks_disable", [](nb::str text) { autograd::forbid_pack_hooks(text.c_str()); });
+  part.def("_saved_tensors_hooks_disable", [](nb::str text) { autograd::forbid_pack_hooks(text_of(text.ptr())); });
   part.def("_saved_tensors_hooks_enable", [] { autograd::forbid_pack_hooks(std::nullopt); });
 
   m.def("_current_graph_task_id", [] { return autograd::current_backward(); });

@@ -16,17 +16,16 @@ const Tensor& self_for_out(const Args& a, int i) {
 // An integer or a sequence of integers, with the messages of unravel_index.
 DimVector shape_of(PyObject* o) {
   if (is_int(o) && !is_tensor(o)) return DimVector{to_int(o)};
-  Owned type(PyObject_Str(reinterpret_cast<PyObject*>(Py_TYPE(o))));
   if (is_tensor(o) || !PySequence_Check(o))
-    fail<TypeError>("expected 'shape' to be int or sequence of ints, but got ", PyUnicode_AsUTF8(type.get()));
+    fail<TypeError>("expected 'shape' to be int or sequence of ints, but got ",
+                    str_of(reinterpret_cast<PyObject*>(Py_TYPE(o))));
   Owned items(PySequence_Tuple(o));
   DimVector shape;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(items.get()); ++i) {
     PyObject* item = PyTuple_GET_ITEM(items.get(), i);
-    if (!is_int(item)) {
-      Owned item_type(PyObject_Str(reinterpret_cast<PyObject*>(Py_TYPE(item))));
-      fail<TypeError>("expected 'shape' sequence to only contain ints, but got ", PyUnicode_AsUTF8(item_type.get()));
-    }
+    if (!is_int(item))
+      fail<TypeError>("expected 'shape' sequence to only contain ints, but got ",
+                      str_of(reinterpret_cast<PyObject*>(Py_TYPE(item))));
     shape.push_back(to_int(item));
   }
   return shape;

@@ -149,7 +149,7 @@ Parsed parse(const Tensor& self, PyObject* index) {
     } else if (PyIndex_Check(o) && !PyUnicode_Check(o)) {
       owned.push_back(new Owned(PyNumber_Index(o)));
     } else if (is_number(o) && !PyFloat_Check(o) && !PyComplex_Check(o)) {
-      owned.push_back(new Owned(wrap_bool(PyObject_IsTrue(o) == 1)));
+      owned.push_back(new Owned(wrap_bool(is_true(o))));
     } else if (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o)) {  // range and the like
       Owned items_of(check_object(PySequence_List(o)));
       owned.push_back(new Owned(wrap(index_tensor(items_of.get()))));
@@ -162,16 +162,19 @@ Parsed parse(const Tensor& self, PyObject* index) {
   }
   if (!list.empty()) items = list.data();
 
+  // From here on only views are made. Recording the first may run Python code that changes self, so that its number of
+  // dims is read once.
+  const int64_t ndim = self.dim();
   int64_t taken = 0;
   for (Py_ssize_t i = 0; i < count; ++i) taken += dims_taken(items[i]);
-  if (taken > self.dim()) fail<IndexError>("too many indices for tensor of dimension ", self.dim());
+  if (taken > ndim) fail<IndexError>("too many indices for tensor of dimension ", ndim);
 
   int64_t dim = 0;
   bool seen_ellipsis = false;  // further ones stand for no dims
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* o = items[i];
     if (o == Py_Ellipsis) {
-      if (!seen_ellipsis) dim += self.dim() - taken;
+      if (!seen_ellipsis) dim += ndim - taken;
       seen_ellipsis = true;
     } else if (o == Py_None) {
       p.view = unsqueeze(p.view, dim++);

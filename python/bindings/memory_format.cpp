@@ -19,9 +19,8 @@ void resized(const Args& a, const char* operation, F&& resize) {
 
 // Memory formats are small Python objects (_types.py) that carry their number.
 MemoryFormat to_memory_format(const Args& a, PyObject* o) {
-  static PyObject* const name = PyUnicode_InternFromString("_format");
   if (std::strcmp(Py_TYPE(o)->tp_name, "memory_format") == 0) {
-    Owned number(PyObject_GetAttr(o, name));
+    Owned number(PyObject_GetAttrString(o, "_format"));
     return static_cast<MemoryFormat>(to_int(number.get()) & 3);
   }
   fail<TypeError>(a.function, "(): argument 'memory_format' must be torch.memory_format, not ", type_name(o));

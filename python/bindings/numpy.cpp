@@ -138,7 +138,7 @@ void drop_object(void* object, void*, size_t) {
 
 PyObject* array_of(PyObject* self, PyObject* dtype, PyObject* copy) {
   Owned array(to_numpy(unwrap(self)));
-  const bool always = copy && PyObject_IsTrue(copy) == 1;
+  const bool always = copy && is_true(copy);
   if (dtype) {
     Owned module(PyImport_ImportModule("numpy"));
     Owned wanted(PyObject_CallMethod(module.get(), "dtype", "O", dtype));
@@ -163,11 +163,17 @@ bool is_numpy_array(PyObject* o) {
     PyObject* modules = PyImport_GetModuleDict();
     if (!PyDict_GetItemString(modules, "numpy")) return false;
     if (!load_api()) {
-      PyErr_Clear();
+      forgive();
       return false;
     }
   }
   return PyObject_TypeCheck(o, g_api.array_type);
+}
+
+int numpy_dims(PyObject* array) { return reinterpret_cast<Array*>(array)->dims; }
+
+bool is_numpy_index(PyObject* array) {
+  return numpy_dims(array) == 0 && is_integral(dtype_of(reinterpret_cast<Array*>(array)->descr), false);
 }
 
 Tensor share_numpy(PyObject* o, bool warn_read_only) {

@@ -12,16 +12,16 @@ namespace {
 bool is_size(PyObject* o) {
   if (is_int(o)) return true;
   if (std::strcmp(Py_TYPE(o)->tp_name, "numpy.ndarray") != 0) return false;
-  PyObject* index = PyNumber_Index(o);
-  if (!index) PyErr_Clear();
-  Py_XDECREF(index);
-  return index != nullptr;
+  // The first question of this kind may import something, and whoever keeps `o` may let go of it meanwhile.
+  const Owned held(Py_NewRef(o));
+  return is_numpy_array(o) && is_numpy_index(o);
 }
+
+// Lists are asked for their length again after each item: see is_size().
 
 bool is_int_sequence(PyObject* o) {
   if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
-  const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
-  for (Py_ssize_t i = 0; i < n; ++i)
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
     if (!is_size(PySequence_Fast_GET_ITEM(o, i))) return false;
   return true;
 }
@@ -82,9 +82,10 @@ struct Mismatch {
   // position: 1-based, 0 for a keyword.
   void refuse(const Param& p, Py_ssize_t position, PyObject* o) {
     if (p.kind == Kind::Ints && (PyTuple_Check(o) || PyList_Check(o)))
-      for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
-        if (PyObject* item = PySequence_Fast_GET_ITEM(o, i); !is_size(item))
-          return refuse_element(p, position, i, item);
+      for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
+        const Owned item(Py_NewRef(PySequence_Fast_GET_ITEM(o, i)));
+        if (!is_size(item.get())) return refuse_element(p, position, i, item.get());
+      }
     text = place(p, position) + " must be " + expected(p) + ", not " + type_name(o);
   }
   void refuse_element(const Param& p, Py_ssize_t position, Py_ssize_t i, PyObject* item) {
@@ -157,11 +158,11 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
       for (int p = 0; p < n && found < 0; ++p)
         if (!set[p] && is_alias(s.params[p].name, name)) found = p;
       if (found < 0) {
-        if (why) why->text = std::string("got an unexpected keyword argument '") + PyUnicode_AsUTF8(name) + "'";
+        if (why) why->text = "got an unexpected keyword argument '" + text_of(name) + "'";
         return false;
       }
       if (set[found]) {
-        if (why) why->text = std::string("got multiple values for argument '") + PyUnicode_AsUTF8(name) + "'";
+        if (why) why->text = "got multiple values for argument '" + text_of(name) + "'";
         return false;
       }
       set[found] = true;
@@ -214,7 +215,7 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
     for (Py_ssize_t i = first; i < count; ++i) text += (i > first ? ", " : "") + type_name(given[i]);
     if (names)
       for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
-        text += std::string(count - first + i ? ", " : "") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, i)) + "=" +
+        text += std::string(count - first + i ? ", " : "") + text_of(PyTuple_GET_ITEM(names, i)) + "=" +
                 type_name(given[count + i]);
     text += "), but expected one of:";
     for (const Signature& s : f.overloads) text += "\n * " + s.shown;
@@ -293,9 +294,7 @@ OptInt Args::integer_or_none(int i) const { return values[i] ? OptInt(to_int(val
 
 bool Args::flag(int i, bool otherwise) const {
   if (!values[i]) return otherwise;
-  const int truth = PyObject_IsTrue(values[i]);
-  if (truth < 0) throw PythonError{};
-  return truth != 0;
+  return is_true(values[i]);
 }
 
 namespace {

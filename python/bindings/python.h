@@ -53,13 +53,26 @@ inline PyObject* none() { return Py_NewRef(Py_None); }
 bool is_dtype(PyObject* o);
 DType to_dtype(PyObject* o);  // also float, int, bool, complex
 bool is_device(PyObject* o);  // device objects, strings, integers
+bool is_device_object(PyObject* o);
 Device to_device(PyObject* o);
 bool is_int(PyObject* o);     // Python and NumPy integers (not bool), 0-d integer tensors
 bool is_number(PyObject* o);  // Python and NumPy numbers
 int64_t to_int(PyObject* o);
 double to_double(PyObject* o);
 Scalar to_scalar(PyObject* o);
+
+// ---- texts for messages, and what Python code says and raises (text.cpp)
 std::string type_name(PyObject* o);  // as torch's messages show types: "numpy.ndarray", "list of ints" ...
+// The characters of a str; backslash escapes stand for those that UTF-8 lacks. Never fails: "?" for what is no str.
+std::string text_of(PyObject* o);
+// The same of repr(o) and str(o), whose exceptions are thrown.
+std::string repr_of(PyObject* o);
+std::string str_of(PyObject* o);
+// bool(o), whose exception is thrown.
+bool is_true(PyObject* o);
+// Clears an exception that is the answer to a question. What is none of Exception's (KeyboardInterrupt), or says that
+// memory has ended, is thrown.
+void forgive();
 
 // A Python exception is set already.
 struct PythonError {};
@@ -219,6 +232,8 @@ int set_item(PyObject* self, PyObject* index, PyObject* value);
 // ---- construction from Python data (construct.cpp, numpy.cpp)
 Tensor tensor_from_data(PyObject* data, OptDType dtype, bool copy);
 bool is_numpy_array(PyObject* o);
+int numpy_dims(PyObject* array);
+bool is_numpy_index(PyObject* array);  // 0-d, of an integer type
 Tensor from_numpy(PyObject* array);
 Tensor share_numpy(PyObject* array, bool warn_read_only);
 PyObject* to_numpy(const Tensor& t);

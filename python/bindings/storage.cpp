@@ -27,11 +27,14 @@ struct UntypedStorage {
   explicit UntypedStorage(Ref<Storage> s) : storage(std::move(s)) {}
   UntypedStorage(UntypedStorage&&) = default;
   ~UntypedStorage() {
-    if (storage) objects().erase(storage.get());
+    if (!storage) return;
+    const auto found = objects().find(storage.get());
+    if (found != objects().end() && found->second == object) objects().erase(found);
   }
   uint8_t* bytes() const { return reinterpret_cast<uint8_t*>(storage->data()); }
   int64_t size() const { return static_cast<int64_t>(storage->nbytes()); }
   Ref<Storage> storage;
+  PyObject* object = nullptr;  // borrowed: the one that this lies in
 };
 
 bool is_storage(PyObject* o) { return nb::isinstance<UntypedStorage>(nb::handle(o)); }
@@ -62,15 +65,16 @@ Ref<Storage> make_storage(PyObject* data, Device device) {
   if (is_tensor(data)) fail("torch.UntypedStorage(): Expected a sequence type, but got Tensor");
   if (!PySequence_Check(data))
     fail<TypeError>("UntypedStorage takes a size or a sequence of bytes, but got ", type_name(data));
-  Owned items(PySequence_Fast(data, "UntypedStorage takes a size or a sequence"));
-  const Py_ssize_t n = PySequence_Fast_GET_SIZE(items.get());
+  // A tuple: reading an item may run Python code that changes a list.
+  Owned items(PySequence_Tuple(data));
+  const Py_ssize_t n = PyTuple_GET_SIZE(items.get());
   Ref<Storage> s = allocate_bytes(n, device);
-  for (Py_ssize_t i = 0; i < n && i < PySequence_Fast_GET_SIZE(items.get()); ++i) {
-    Owned item(Py_NewRef(PySequence_Fast_GET_ITEM(items.get(), i)));
-    if (!is_int(item.get()))
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    PyObject* const item = PyTuple_GET_ITEM(items.get(), i);
+    if (!is_int(item))
       fail("torch.UntypedStorage(): tried to construct a storage from a sequence (", Py_TYPE(data)->tp_name,
-           "), but one of the items was of type ", Py_TYPE(item.get())->tp_name, " instead of int");
-    s->data()[i] = static_cast<char>(byte_of(item.get()));
+           "), but one of the items was of type ", Py_TYPE(item)->tp_name, " instead of int");
+    s->data()[i] = static_cast<char>(byte_of(item));
   }
   return s;
 }
@@ -178,7 +182,7 @@ Ref<Storage> find_storage(PyObject* o, OptDType& dtype) {
   if (is_tensor(o)) return {};
   PyObject* inner = PyObject_GetAttrString(o, "_untyped_storage");
   if (!inner) {
-    PyErr_Clear();
+    forgive();
     return {};
   }
   const Owned held(inner);
@@ -267,9 +271,16 @@ Tensor tensor_of_storage(PyObject* o, OptDType dtype) {
 }
 
 PyObject* wrap_storage(const Ref<Storage>& storage) {
-  auto found = objects().find(storage.get());
-  if (found != objects().end()) return Py_NewRef(found->second);
+  auto known = [&]() -> PyObject* {
+    const auto found = objects().find(storage.get());
+    // An object that is being freed must not be brought back.
+    return found != objects().end() && Py_REFCNT(found->second) > 0 ? found->second : nullptr;
+  };
+  if (PyObject* o = known()) return Py_NewRef(o);
   nb::object made = nb::cast(UntypedStorage(storage));
+  // Making it may have run the collector and with it code that came here first.
+  if (PyObject* o = known()) return Py_NewRef(o);
+  nb::inst_ptr<UntypedStorage>(made)->object = made.ptr();
   objects()[storage.get()] = made.ptr();
   return made.release().ptr();
 }
@@ -284,6 +295,7 @@ void bind_storage(nb::module_& m) {
           [](nb::pointer_and_handle<UntypedStorage> self, nb::handle data, nb::handle device) {
             new (self.p)
                 UntypedStorage(make_storage(data.ptr(), device.is_none() ? Device{} : to_device(device.ptr())));
+            self.p->object = self.h.ptr();
             objects()[self.p->storage.get()] = self.h.ptr();
           },
           nb::arg("data") = nb::none(), nb::kw_only(), nb::arg("device") = nb::none())

@@ -25,17 +25,37 @@ constexpr int kKept = 64;
 PyTensor* g_kept[kKept];
 int g_kept_count = 0;
 
-PyTensor* new_object() {
-  PyTensor* o;
-  if (g_kept_count > 0) {
-    o = g_kept[--g_kept_count];
-    PyObject_Init(reinterpret_cast<PyObject*>(o), &TensorType);
-  } else {
-    o = PyObject_GC_New(PyTensor, &TensorType);
-    if (!o) throw PythonError{};
-    o->dict = nullptr;
-    o->weakrefs = nullptr;
+// Until Python 3.12, memory for a new object may run the collector, and with it code that asks for the object of the
+// same tensor.
+class NoCollection {
+ public:
+#if PY_VERSION_HEX < 0x030C0000
+  NoCollection() : enabled_(PyGC_Disable()) {}
+  ~NoCollection() {
+    if (enabled_) PyGC_Enable();
   }
+
+ private:
+  const int enabled_;
+#else
+  NoCollection() {}
+#endif
+};
+
+[[gnu::noinline]] PyTensor* fresh_object(PyTypeObject* type) {
+  const NoCollection guard;
+  if (type != &TensorType) return reinterpret_cast<PyTensor*>(check_object(type->tp_alloc(type, 0)));
+  auto* o = PyObject_GC_New(PyTensor, type);
+  if (!o) throw PythonError{};
+  o->dict = nullptr;
+  o->weakrefs = nullptr;
+  return o;
+}
+
+PyTensor* new_object() {
+  if (g_kept_count == 0) return fresh_object(&TensorType);
+  PyTensor* o = g_kept[--g_kept_count];
+  PyObject_Init(reinterpret_cast<PyObject*>(o), &TensorType);
   return o;
 }
 
@@ -64,21 +84,21 @@ void drop_parked(void* python) {
   delete p;
 }
 
-// An object of the parked class with the parked attributes.
-PyObject* unpark(Tensor tensor) {
+// A new object for a tensor whose last one is gone but parked, or is being freed right now: callbacks of weak
+// references and whatever else runs meanwhile must not bring that one back. The new one gets its class and attributes.
+[[gnu::cold, gnu::noinline]] PyObject* revive(Tensor tensor) {
   TensorImpl* impl = tensor.impl();
-  auto* p = unparked<Parked>(impl->python);
-  PyTensor* o;
-  if (p->type == &TensorType) {
-    o = new_object();
-  } else {
-    o = reinterpret_cast<PyTensor*>(check_object(p->type->tp_alloc(p->type, 0)));
-  }
+  auto* p = is_parked(impl->python) ? unparked<Parked>(impl->python) : nullptr;
+  auto* dying = p ? nullptr : static_cast<PyTensor*>(impl->python);
+  PyTypeObject* type = p ? p->type : Py_TYPE(dying);
+  PyTensor* o = type == &TensorType ? new_object() : fresh_object(type);
   o->impl = tensor.release();
-  o->dict = p->dict;
+  o->dict = std::exchange(p ? p->dict : dying->dict, nullptr);
   impl->python = o;
-  Py_DECREF(p->type);
-  delete p;
+  if (p) {
+    Py_DECREF(p->type);
+    delete p;
+  }
   if (o->dict && !PyObject_GC_IsTracked(reinterpret_cast<PyObject*>(o)))
     PyObject_GC_Track(reinterpret_cast<PyObject*>(o));
   return reinterpret_cast<PyObject*>(o);
@@ -429,11 +449,9 @@ int tensor_contains(PyObject* self, PyObject* value) {
   return guarded_status([&] {
     const Owned plain(without_conj(value));
     const Side y(plain.get());
-    if (!y.valid) {
-      const Owned type(PyObject_Repr(reinterpret_cast<PyObject*>(Py_TYPE(value))));
-      fail("Tensor.__contains__ only supports Tensor or scalar, but you passed in a ", PyUnicode_AsUTF8(type.get()),
-           ".");
-    }
+    if (!y.valid)
+      fail("Tensor.__contains__ only supports Tensor or scalar, but you passed in a ",
+           repr_of(reinterpret_cast<PyObject*>(Py_TYPE(value))), ".");
     return any(eq(resolve_conj(unwrap(self)), y.operand())).item().to_bool();
   });
 }
@@ -458,26 +476,29 @@ DimVector ints_of(PyObject* tuple) {
 PyObject* tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     // Tensor(2, 3): uninitialised; Tensor([1, 2]): from data, in the default dtype.
-    if (kwargs && PyDict_Size(kwargs) > 0) {
-      PyObject *key, *value;
-      Py_ssize_t at = 0;
-      while (PyDict_Next(kwargs, &at, &key, &value))
-        if (PyUnicode_CompareWithASCIIString(key, "device") != 0 &&
-            PyUnicode_CompareWithASCIIString(key, "data") != 0 && PyUnicode_CompareWithASCIIString(key, "size") != 0)
-          fail<TypeError>("new() received an invalid combination of arguments - unexpected keyword argument '",
-                          PyUnicode_AsUTF8(key), "'");
+    PyObject *data = nullptr, *device = nullptr, *size = nullptr;
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (kwargs && PyDict_Next(kwargs, &at, &key, &value)) {
+      auto is = [key](const char* text) { return PyUnicode_CompareWithASCIIString(key, text) == 0; };
+      if (PyObject** to = is("data") ? &data : is("device") ? &device : is("size") ? &size : nullptr)
+        *to = value;
+      else
+        fail<TypeError>("new() received an invalid combination of arguments - unexpected keyword argument '",
+                        text_of(key), "'");
     }
     const Py_ssize_t n = PyTuple_GET_SIZE(args);
     Tensor t;
-    PyObject* first = n ? PyTuple_GET_ITEM(args, 0) : kwargs ? PyDict_GetItemString(kwargs, "data") : nullptr;
-    if (PyObject* device = kwargs ? PyDict_GetItemString(kwargs, "device") : nullptr; device && device != Py_None) {
+    const Owned held_data(Py_NewRef(data ? data : Py_None)), held_device(Py_NewRef(device ? device : Py_None)),
+        held_size(Py_NewRef(size ? size : Py_None));
+    PyObject* first = n ? PyTuple_GET_ITEM(args, 0) : data;
+    if (device && device != Py_None) {
       const Device d = to_device(device);
       if (!d.is_cpu()) fail("legacy constructor expects device type: cpu but device type: ", d.str(), " was passed");
       if (first && is_tensor(first))
         fail("Legacy tensor constructor of the form torch.Tensor(tensor, device=device) is not supported");
     }
-    PyObject* size = !first && kwargs ? PyDict_GetItemString(kwargs, "size") : nullptr;
-    if (size) {
+    if (size && !first) {
       Owned sizes(PySequence_Tuple(size));
       return wrap_as(type, empty(ints_of(sizes.get())));
     }
@@ -540,8 +561,8 @@ PyObject* wrap(Tensor tensor) {
   TensorImpl* impl = tensor.impl();
   if (!impl) return none();
   if (impl->python) {
-    if (is_parked(impl->python)) [[unlikely]]
-      return unpark(std::move(tensor));
+    if (is_parked(impl->python) || Py_REFCNT(static_cast<PyObject*>(impl->python)) == 0) [[unlikely]]
+      return revive(std::move(tensor));
     return Py_NewRef(static_cast<PyObject*>(impl->python));
   }
   PyTensor* o = new_object();
@@ -554,22 +575,23 @@ PyObject* wrap_as(PyTypeObject* type, Tensor tensor) {
   if (type == &TensorType) return wrap(std::move(tensor));
   note_override(type);
   if (tensor.impl()->python) tensor = alias(tensor);
-  auto* o = reinterpret_cast<PyTensor*>(check_object(type->tp_alloc(type, 0)));
+  PyTensor* o = fresh_object(type);
   o->impl = tensor.release();
   o->impl->python = o;
   return reinterpret_cast<PyObject*>(o);
 }
 
 PyObject* wrap(const TensorList& tensors) {
-  PyObject* made = check_object(PyTuple_New(static_cast<Py_ssize_t>(tensors.size())));
-  for (size_t i = 0; i < tensors.size(); ++i) PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), wrap(tensors[i]));
-  return made;
+  Owned made(PyTuple_New(static_cast<Py_ssize_t>(tensors.size())));
+  for (size_t i = 0; i < tensors.size(); ++i)
+    PyTuple_SET_ITEM(made.get(), static_cast<Py_ssize_t>(i), wrap(tensors[i]));
+  return made.release();
 }
 
 PyObject* wrap_list(const TensorList& tensors) {
-  PyObject* made = check_object(PyList_New(static_cast<Py_ssize_t>(tensors.size())));
-  for (size_t i = 0; i < tensors.size(); ++i) PyList_SET_ITEM(made, static_cast<Py_ssize_t>(i), wrap(tensors[i]));
-  return made;
+  Owned made(PyList_New(static_cast<Py_ssize_t>(tensors.size())));
+  for (size_t i = 0; i < tensors.size(); ++i) PyList_SET_ITEM(made.get(), static_cast<Py_ssize_t>(i), wrap(tensors[i]));
+  return made.release();
 }
 
 void bind_tensor_type(nb::module_& m) {

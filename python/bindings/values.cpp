@@ -25,13 +25,12 @@ PyObject* g_cpu_device = nullptr;
 PyTypeObject SizeType = {PyVarObject_HEAD_INIT(nullptr, 0)};
 
 PyObject* size_repr(PyObject* self) {
-  std::string text = "torch.Size([";
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); ++i) {
-    PyObject* item = PyTuple_GET_ITEM(self, i);
-    Py_ssize_t value = PyLong_AsSsize_t(item);
-    text += (i ? ", " : "") + std::to_string(value);
-  }
-  return PyUnicode_FromString((text + "])").c_str());
+  return guarded([&] {
+    std::string text = "torch.Size([";
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); ++i)
+      text += (i ? ", " : "") + repr_of(PyTuple_GET_ITEM(self, i));
+    return check_object(PyUnicode_FromString((text + "])").c_str()));
+  });
 }
 
 PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
@@ -119,10 +118,6 @@ void ready_size_type() {
 }
 
 // ---- named tuples
-struct ReturnType {
-  PyTypeObject* type;
-  std::string name;
-};
 std::map<std::string, PyTypeObject*>& return_types() {
   static auto* types = new std::map<std::string, PyTypeObject*>;
   return *types;
@@ -130,16 +125,15 @@ std::map<std::string, PyTypeObject*>& return_types() {
 PyObject* g_return_module = nullptr;
 
 PyObject* return_repr(PyObject* self) {
-  PyTypeObject* type = Py_TYPE(self);
-  std::string text = std::string(type->tp_name) + "(\n";
-  const Py_ssize_t n = PyTuple_GET_SIZE(self);
-  for (Py_ssize_t i = 0; i < n; ++i) {
-    PyObject* shown = PyObject_Repr(PyTuple_GET_ITEM(self, i));
-    if (!shown) return nullptr;
-    text += std::string(type->tp_members[i].name) + "=" + PyUnicode_AsUTF8(shown) + (i + 1 < n ? ",\n" : ")");
-    Py_DECREF(shown);
-  }
-  return PyUnicode_FromString(text.c_str());
+  return guarded([&] {
+    PyTypeObject* type = Py_TYPE(self);
+    std::string text = std::string(type->tp_name) + "(\n";
+    const Py_ssize_t n = PyTuple_GET_SIZE(self);
+    for (Py_ssize_t i = 0; i < n; ++i)
+      text +=
+          std::string(type->tp_members[i].name) + "=" + repr_of(PyTuple_GET_ITEM(self, i)) + (i + 1 < n ? ",\n" : ")");
+    return check_object(PyUnicode_FromString(text.c_str()));
+  });
 }
 
 PyTypeObject* return_type(const char* name, const char* const* fields, int count) {
@@ -153,8 +147,13 @@ PyTypeObject* return_type(const char* name, const char* const* fields, int count
   if (!type) throw PythonError{};
   type->tp_repr = return_repr;
   type->tp_str = return_repr;
+  // Making a type may run the collector, which may run code that came here first.
+  if (found) {
+    Py_DECREF(type);
+    return found;
+  }
   found = type;
-  PyObject_SetAttrString(g_return_module, name, reinterpret_cast<PyObject*>(type));
+  if (PyObject_SetAttrString(g_return_module, name, reinterpret_cast<PyObject*>(type)) < 0) throw PythonError{};
   return type;
 }
 
@@ -195,19 +194,29 @@ void set_python_error() noexcept {
   }
 }
 
+namespace {
+// Takes over the tuple.
+PyObject* fill_ints(PyObject* made, IntSpan values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    PyObject* value = PyLong_FromLongLong(values[i]);
+    if (!value) [[unlikely]] {
+      Py_DECREF(made);
+      throw PythonError{};
+    }
+    PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), value);
+  }
+  return made;
+}
+}  // namespace
+
 PyObject* wrap_size(IntSpan sizes) {
   PyObject* made = SizeType.tp_alloc(&SizeType, static_cast<Py_ssize_t>(sizes.size()));
   if (!made) throw PythonError{};
-  for (size_t i = 0; i < sizes.size(); ++i)
-    PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(sizes[i]));
-  return made;
+  return fill_ints(made, sizes);
 }
 
 PyObject* wrap_ints(IntSpan values) {
-  PyObject* made = check_object(PyTuple_New(static_cast<Py_ssize_t>(values.size())));
-  for (size_t i = 0; i < values.size(); ++i)
-    PyTuple_SET_ITEM(made, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(values[i]));
-  return made;
+  return fill_ints(check_object(PyTuple_New(static_cast<Py_ssize_t>(values.size()))), values);
 }
 
 PyObject* wrap_scalar(const Scalar& value) {
@@ -239,6 +248,8 @@ DType to_dtype(PyObject* o) {
   if (o == reinterpret_cast<PyObject*>(&PyComplex_Type)) return DType::Complex128;
   fail<TypeError>("dtype must be torch.dtype, not ", type_name(o));
 }
+
+bool is_device_object(PyObject* o) { return Py_TYPE(o) == g_device_type; }
 
 bool is_device(PyObject* o) {
   return Py_TYPE(o) == g_device_type || PyUnicode_Check(o) || (PyLong_Check(o) && !PyBool_Check(o));
@@ -336,7 +347,7 @@ Scalar to_scalar(PyObject* o) {
   }
   if (PyComplex_Check(o)) return std::complex<double>(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o));
   if (is_tensor(o)) return unwrap(o).item();
-  if (is_numpy_scalar(o, "b")) return PyObject_IsTrue(o) == 1;
+  if (is_numpy_scalar(o, "b")) return is_true(o);
   if (is_numpy_scalar(o, "i")) return to_int(o);
   if (is_numpy_scalar(o, "c")) {
     const Py_complex c = PyComplex_AsCComplex(o);
@@ -346,34 +357,11 @@ Scalar to_scalar(PyObject* o) {
   return to_double(o);
 }
 
-std::string type_name(PyObject* o) {
-  if (is_tensor(o) && Py_TYPE(o) == &TensorType) return "Tensor";
-  if (PyTuple_CheckExact(o) || PyList_CheckExact(o)) {
-    std::string text = PyTuple_CheckExact(o) ? "tuple" : "list";
-    const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
-    if (n == 0) return text;
-    const bool same = [&] {
-      for (Py_ssize_t i = 1; i < n; ++i)
-        if (Py_TYPE(PySequence_Fast_GET_ITEM(o, i)) != Py_TYPE(PySequence_Fast_GET_ITEM(o, 0))) return false;
-      return true;
-    }();
-    if (same) return text + " of " + Py_TYPE(PySequence_Fast_GET_ITEM(o, 0))->tp_name + "s";
-    if (n > 8) return text;
-    text += " of (";
-    for (Py_ssize_t i = 0; i < n; ++i)
-      text += (i ? ", " : "") + std::string(Py_TYPE(PySequence_Fast_GET_ITEM(o, i))->tp_name);
-    return text + ")";
-  }
-  if (is_dtype(o)) return "torch.dtype";
-  if (Py_TYPE(o) == g_device_type) return "torch.device";
-  return Py_TYPE(o)->tp_name;
-}
-
 PyObject* make_return(const char* name, const char* const* fields, const Tensor* values, int count) {
   PyTypeObject* type = return_type(name, fields, count);
-  PyObject* made = check_object(PyStructSequence_New(type));
-  for (int i = 0; i < count; ++i) PyStructSequence_SET_ITEM(made, i, wrap(values[i]));
-  return made;
+  Owned made(PyStructSequence_New(type));
+  for (int i = 0; i < count; ++i) PyStructSequence_SET_ITEM(made.get(), i, wrap(values[i]));
+  return made.release();
 }
 
 PyObject* make_values_indices(const char* name, Tensor values, Tensor indices) {

@@ -1,5 +1,8 @@
 """What several test files share: arrays and tensors made from each other, comparisons, thread counts, a small layer."""
 
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +90,15 @@ def filled_linear(device="cpu"):
         layer.weight.copy_(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
         layer.bias.copy_(torch.tensor([0.5, -0.5, 0.0]))
     return layer
+
+
+def run_child(code, timeout=120):
+    """The output of code that is run in a process of its own, since what it does must not end one."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import rushlight as torch\n" + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, f"ended with {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout

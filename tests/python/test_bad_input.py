@@ -2,24 +2,10 @@
 
 import gc
 import math
-import subprocess
-import sys
-import textwrap
 
 import pytest
 import rushlight as torch
-
-
-def run(code):
-    """Runs code in a process of its own, since what it does must not end one."""
-    done = subprocess.run(
-        [sys.executable, "-c", "import rushlight as torch\n" + textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+from helpers import run_child as run
 
 
 # ---- memory
