@@ -147,7 +147,7 @@ PyObject* export_tensor(Args& a) {
   check_exportable(t);
   if (a.has(3)) {
     Owned device(PySequence_Fast(a.object(3), "dl_device must be a pair of integers"));
-    if (PySequence_Fast_GET_SIZE(device.get()) != 2) fail<ValueError>("dl_device must be a pair of integers");
+    if (PySequence_Fast_GET_SIZE(device.get()) != 2) fail("dl_device must be either None or a tuple of ints");
     if (to_int(PySequence_Fast_GET_ITEM(device.get(), 0)) != kCpu) {
       if (a.has(4) && !a.flag(4))
         fail<ValueError>("cannot move (i.e. copy=False) tensor from cpu to another device without copying.");

@@ -100,10 +100,8 @@ PyObject* size_concat(PyObject* self, PyObject* other) {
 }
 PyObject* size_repeat(PyObject* a, Py_ssize_t n) { return as_size(PyTuple_Type.tp_as_sequence->sq_repeat(a, n)); }
 PyObject* size_reduce(PyObject* self, PyObject*) {
-  PyObject* plain = PySequence_Tuple(self);
-  PyObject* items = plain ? PySequence_List(plain) : nullptr;
-  Py_XDECREF(plain);
-  return items ? Py_BuildValue("(O(N))", &SizeType, items) : nullptr;
+  PyObject* plain = PyTuple_GetSlice(self, 0, PyTuple_GET_SIZE(self));
+  return plain ? Py_BuildValue("(O(N))", &SizeType, plain) : nullptr;
 }
 
 PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "numel() -> int\n\nProduct of the sizes."},
