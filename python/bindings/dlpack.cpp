@@ -98,8 +98,6 @@ PyObject* make_capsule(const Tensor& t, bool copied) {
   const DLDataType dtype = data_type(t.dtype());
   auto* e = new Exported<M>{{}, t.storage(), DimVector(t.sizes()), DimVector(t.strides())};
   pin(*t.storage());
-  for (int64_t i = 0; i < t.dim(); ++i)
-    if (e->sizes[i] <= 1) e->strides[i] = 1;
   if constexpr (kVersioned<M>) {
     e->managed.major = 1;
     e->managed.minor = 0;
@@ -134,7 +132,6 @@ void check_exportable(const Tensor& t) {
 }
 
 PyObject* export_capsule(const Tensor& t) {
-  check_exportable(t);
   if (t.storage()->read_only())
     fail_buffer("a read-only tensor can only be exported to consumers that ask for DLPack 1.0 (max_version)");
   return make_capsule<DLManaged>(t, false);
@@ -150,8 +147,12 @@ PyObject* export_tensor(Args& a) {
   check_exportable(t);
   if (a.has(3)) {
     Owned device(PySequence_Tuple(a.object(3)));
-    if (PyTuple_GET_SIZE(device.get()) != 2) fail<ValueError>("dl_device must be a pair of integers");
-    if (to_int(PyTuple_GET_ITEM(device.get(), 0)) != kCpu) fail_buffer("cannot export a CPU tensor to another device");
+    if (PyTuple_GET_SIZE(device.get()) != 2) fail("dl_device must be either None or a tuple of ints");
+    if (to_int(PyTuple_GET_ITEM(device.get(), 0)) != kCpu) {
+      if (a.has(4) && !a.flag(4))
+        fail<ValueError>("cannot move (i.e. copy=False) tensor from cpu to another device without copying.");
+      fail_buffer("cannot export a CPU tensor to another device");
+    }
   }
   bool versioned = false;
   if (a.has(2)) {
@@ -250,8 +251,12 @@ void register_dlpack() {
       kMethod);
   for (const char* name : {"to_dlpack", "_to_dlpack"})
     def((new std::string(std::string(name) + "(Tensor data) -> object"))->c_str(),
-        [](Args& a) { return export_capsule(a.tensor(0)); }, kFunction,
-        "A DLPack capsule of the memory, without version.");
+        [](Args& a) {
+          // As in torch, tensors that require grad may leave by this function.
+          check_exportable(detach(a.tensor(0)));
+          return export_capsule(a.tensor(0));
+        },
+        kFunction, "A DLPack capsule of the memory, without version.");
   def(
       "from_dlpack(object ext_tensor, *, device? device=None, bool? copy=None)",
       [](Args& a) {

@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 
 #include <cstring>
+#include <unordered_set>
 
 #include "bindings/autograd.h"
 
@@ -72,6 +73,28 @@ void failed(Node& node) {
   PyErr_Restore(type, value, trace);
 }
 
+// Whether all that runs behind these tensors is the library's own, with no hook: their gradients are then linear in the
+// weights, and recorded as such.
+bool has_plain_history(PyObject* tensors) {
+  std::vector<Node*> open;
+  std::unordered_set<Node*> seen;
+  auto visit = [&](Node* node) {
+    if (node && seen.insert(node).second) open.push_back(node);
+  };
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tensors); ++i)
+    if (PyObject* t = PyTuple_GET_ITEM(tensors, i); is_tensor(t)) visit(autograd::edge_of(unwrap(t)).node.get());
+  while (!open.empty()) {
+    Node& node = *open.back();
+    open.pop_back();
+    if (node.hooks && !(node.hooks->tensor_pre.empty() && node.hooks->pre.empty() && node.hooks->post.empty()))
+      return false;
+    if (node.python && context_node(static_cast<PyObject*>(node.python))) return false;
+    if (std::strcmp(node.name(), "CopySlices") == 0) return false;  // of an operation that is not seen
+    for (const Edge& edge : node.edges) visit(edge.node.get());
+  }
+  return true;
+}
+
 }  // namespace
 
 PyObject* wrap_raw_saved(Node& node, size_t count) {
@@ -126,6 +149,7 @@ void bind_graph(nb::module_& m) {
 
   m.def("_current_graph_task_id", [] { return autograd::current_backward(); });
   m.def("_all_inputs_wanted", [] { return autograd::goes_everywhere(); });
+  m.def("_has_plain_history", [](nb::tuple tensors) { return has_plain_history(tensors.ptr()); });
   m.def("_increment_version", [](nb::object tensor) {
     if (!is_tensor(tensor.ptr()))
       fail<TypeError>("increment_version expects tensors, but got ", type_name(tensor.ptr()));

@@ -33,28 +33,39 @@ PyObject* size_repr(PyObject* self) {
   });
 }
 
-PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
-  PyObject* made = PyTuple_Type.tp_new(type, args, kwargs);
-  if (!made) return nullptr;
+// Makes all items ints that fit int64, in a tuple that nobody else has seen yet. False with an exception set.
+bool check_sizes(PyObject* made) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(made); ++i) {
     PyObject* item = PyTuple_GET_ITEM(made, i);
-    if (PyLong_CheckExact(item)) continue;
-    PyObject* number = PyNumber_Index(item);
-    if (!number) {
-      PyErr_Clear();
-      PyErr_Format(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')", i,
-                   Py_TYPE(item)->tp_name);
-      Py_DECREF(made);
-      return nullptr;
+    if (!PyLong_CheckExact(item)) {
+      PyObject* number = PyNumber_Index(item);
+      if (!number) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')", i,
+                     is_tensor(item) ? "Tensor" : Py_TYPE(item)->tp_name);
+        return false;
+      }
+      PyTuple_SET_ITEM(made, i, number);
+      Py_DECREF(item);
+      item = number;
     }
-    PyTuple_SET_ITEM(made, i, number);
-    Py_DECREF(item);
+    int overflow = 0;
+    if (PyLong_AsLongLongAndOverflow(item, &overflow) == -1 && overflow) {
+      PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long long");
+      return false;
+    }
   }
+  return true;
+}
+
+PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  PyObject* made = PyTuple_Type.tp_new(type, args, kwargs);
+  if (made && !check_sizes(made)) Py_CLEAR(made);
   return made;
 }
 
 PyObject* size_numel(PyObject* self, PyObject*) {
-  // In Python's integers: a Size may hold any.
+  // In Python's integers: the product may be beyond int64.
   PyObject* n = PyLong_FromLong(1);
   for (Py_ssize_t i = 0; n && i < PyTuple_GET_SIZE(self); ++i) {
     PyObject* next = PyNumber_Multiply(n, PyTuple_GET_ITEM(self, i));
@@ -64,30 +75,32 @@ PyObject* size_numel(PyObject* self, PyObject*) {
   return n;
 }
 
-// Whatever makes a new tuple of ints makes a Size.
+// Whatever makes a new tuple makes a Size.
 PyObject* as_size(PyObject* made) {
   if (!made || !PyTuple_CheckExact(made)) return made;
   PyObject* size = PyObject_CallOneArg(reinterpret_cast<PyObject*>(&SizeType), made);
-  if (!size) {
-    PyErr_Clear();
-    return made;
-  }
   Py_DECREF(made);
   return size;
 }
 PyObject* size_subscript(PyObject* self, PyObject* index) {
   return as_size(PyTuple_Type.tp_as_mapping->mp_subscript(self, index));
 }
-PyObject* size_concat(PyObject* a, PyObject* b) {
-  if (!PyTuple_Check(a)) Py_RETURN_NOTIMPLEMENTED;
+// A number slot, since tuples have none: it is asked for tuple + Size, too.
+PyObject* size_add(PyObject* a, PyObject* b) {
+  if (!PyTuple_Check(a) || !PyTuple_Check(b)) Py_RETURN_NOTIMPLEMENTED;
   return as_size(PyTuple_Type.tp_as_sequence->sq_concat(a, b));
+}
+// Asked where neither side can add.
+PyObject* size_concat(PyObject* self, PyObject* other) {
+  if (PyTuple_Check(other)) return size_add(self, other);
+  PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not %s) to torch.Size",
+               is_tensor(other) ? "Tensor" : Py_TYPE(other)->tp_name);
+  return nullptr;
 }
 PyObject* size_repeat(PyObject* a, Py_ssize_t n) { return as_size(PyTuple_Type.tp_as_sequence->sq_repeat(a, n)); }
 PyObject* size_reduce(PyObject* self, PyObject*) {
-  PyObject* plain = PySequence_Tuple(self);
-  PyObject* items = plain ? PySequence_List(plain) : nullptr;
-  Py_XDECREF(plain);
-  return items ? Py_BuildValue("(O(N))", &SizeType, items) : nullptr;
+  PyObject* plain = PyTuple_GetSlice(self, 0, PyTuple_GET_SIZE(self));
+  return plain ? Py_BuildValue("(O(N))", &SizeType, plain) : nullptr;
 }
 
 PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "numel() -> int\n\nProduct of the sizes."},
@@ -95,6 +108,7 @@ PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "numel() -> int
                               {}};
 PyMappingMethods size_mapping = {};
 PySequenceMethods size_sequence = {};
+PyNumberMethods size_number = {};
 
 void ready_size_type() {
   size_mapping.mp_subscript = size_subscript;
@@ -102,9 +116,10 @@ void ready_size_type() {
   size_sequence = *PyTuple_Type.tp_as_sequence;
   size_sequence.sq_concat = size_concat;
   size_sequence.sq_repeat = size_repeat;
+  size_number.nb_add = size_add;
   SizeType.tp_name = "rushlight.Size";
   SizeType.tp_doc = "Size(iterable=())\n\nSizes of a tensor: a tuple of ints.";
-  SizeType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
+  SizeType.tp_flags = Py_TPFLAGS_DEFAULT;
   SizeType.tp_base = &PyTuple_Type;
   SizeType.tp_basicsize = PyTuple_Type.tp_basicsize;
   SizeType.tp_itemsize = PyTuple_Type.tp_itemsize;
@@ -113,6 +128,7 @@ void ready_size_type() {
   SizeType.tp_new = size_new;
   SizeType.tp_as_mapping = &size_mapping;
   SizeType.tp_as_sequence = &size_sequence;
+  SizeType.tp_as_number = &size_number;
   SizeType.tp_methods = size_methods;
   if (PyType_Ready(&SizeType) < 0) throw PythonError{};
 }

@@ -30,9 +30,9 @@ from math import e, inf, nan, pi  # noqa: E402
 
 newaxis = None
 
-from . import _einops  # noqa: E402
+from . import _libraries  # noqa: E402
 
-_einops.install()
+_libraries.install()
 
 # What is not needed by every program is imported when it is asked for.
 _LAZY_MODULES = (

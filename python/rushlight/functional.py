@@ -85,10 +85,21 @@ def einsum(*args: object) -> Tensor:
 
 @overridable
 def tensordot(
-    a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor = 2, out: Tensor | None = None
+    a: Tensor,
+    b: Tensor,
+    dims: int | Sequence[Sequence[int]] | Tensor = 2,
+    out: Tensor | None = None,
+    *,
+    axes: int | Sequence | None = None,
 ) -> Tensor:
     """Sums the products of a and b over dims of both: the last `dims` of a and the first of b, or the two lists
-    dims = (dims of a, dims of b). The result has the other dims of a, then those of b."""
+    dims = (dims of a, dims of b). The result has the other dims of a, then those of b.
+
+    axes: NumPy's name for dims, which may be one integer for each of the two."""
+    if axes is not None:
+        dims = axes
+        if isinstance(dims, (tuple, list)):
+            dims = [[d] if isinstance(d, int) else list(d) for d in dims]
     if not isinstance(dims, (tuple, list, Tensor, int)):
         raise RuntimeError(
             "tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]] containing two lists, "

