@@ -48,12 +48,18 @@ PyObject* plain_slice(PyObject* o) {
   return check_object(PySlice_New(start.get(), stop.get(), step.get()));
 }
 
+Tensor sliced(const Tensor& t, int64_t dim, PyObject* slice) {
+  auto* s = reinterpret_cast<PySliceObject*>(slice);
+  const OptInt step = slice_bound(s->step);
+  if (step && *step <= 0) fail_step(*step);
+  return rushlight::slice(t, dim, slice_bound(s->start), slice_bound(s->stop), step.value_or(1));
+}
+
 // The tensor itself where the slice takes all of the dim.
 Tensor slice_of(const Tensor& t, int64_t dim, PyObject* slice) {
   const layout::Geometry g = apply_slice(t, dim, slice);
   if (g.sizes[dim] == t.sizes()[dim] && g.strides[dim] == t.strides()[dim]) return t;
-  auto* s = reinterpret_cast<PySliceObject*>(slice);
-  return rushlight::slice(t, dim, slice_bound(s->start), slice_bound(s->stop), slice_bound(s->step).value_or(1));
+  return sliced(t, dim, slice);
 }
 
 [[noreturn]] void fail_index(PyObject* o) {
@@ -265,8 +271,7 @@ PyObject* get_item(PyObject* self, PyObject* index) {
     if (PySlice_Check(index) && is_plain_slice(index)) {
       if (t.dim() == 0) fail<IndexError>("slice() cannot be applied to a 0-dim tensor.");
       if (!autograd::needs(t)) return wrap(make_view(t, apply_slice(t, 0, index)));
-      const Tensor r = slice_of(t, 0, index);
-      return wrap(r.is_same(t) ? alias(t) : r);
+      return wrap(sliced(t, 0, index));
     }
     if (PyTuple_CheckExact(index) && PyTuple_GET_SIZE(index) <= t.dim() && !autograd::needs(t)) {
       // Integers and slices only: one view, computed in place.
@@ -334,6 +339,7 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     return PyErr_Occurred() ? -1 : 0;
   const int status = guarded_status([&] {
     if (!value) fail<TypeError>("Tensor does not support deleting items");
+    if (index == Py_False) return 0;  // no element, and no change that counts
     // A tensor with the conjugate bit: the conjugate of the value goes to the memory itself.
     const bool conjugate = unwrap(self).is_conj();
     if (conjugate) autograd::check_inplace(unwrap(self));

@@ -123,7 +123,9 @@ int set_requires_grad(PyObject* self, PyObject* value, void* attribute) {
   RL_TAKEN_OVER_SETTER;
   return guarded_status([&] {
     if (!value || !PyBool_Check(value)) fail("requires_grad must be a bool");
-    unwrap(self).set_requires_grad(value == Py_True);
+    const Tensor& t = unwrap(self);
+    if (value == Py_True && !t.is_leaf()) fail("you can only change requires_grad flags of leaf variables.");
+    t.set_requires_grad(value == Py_True);
   });
 }
 
@@ -165,6 +167,7 @@ PyObject* get_data(PyObject* self, void* attribute) {
     const Tensor& t = unwrap(self);
     TensorImpl* impl = TensorImpl::create(t.storage(), t.dtype(), t.sizes(), t.strides(), t.storage_offset());
     impl->set_conj(t.is_conj());
+    impl->inference = t.impl()->inference;
     impl->version = new VersionCounter;
     impl->version->owners = 1;
     return wrap(Tensor::adopt(impl));

@@ -147,8 +147,6 @@ void AccumulateGrad::apply(std::span<const Tensor> grads, std::span<Tensor>) {
         (variable.is_non_overlapping_and_dense() ? equal(g.strides(), variable.strides()) : g.is_contiguous());
     if (stealable) {
       meta.grad = g;
-    } else if (GradMode::enabled()) {
-      meta.grad = clone(g);
     } else {
       meta.grad = variable.is_non_overlapping_and_dense()
                       ? empty_strided(variable.sizes(), variable.strides(), g.dtype(), g.device())

@@ -5,14 +5,8 @@
 #include <cstring>
 #include <random>
 
+#include "cpu/clones.h"
 #include "rushlight/error.h"
-
-// The same source for several instruction sets, chosen when the library is loaded.
-#if defined(__x86_64__) && defined(__gnu_linux__) && (!defined(__clang__) || __clang_major__ >= 17)
-#define RUSHLIGHT_CLONES [[gnu::target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")]]
-#else
-#define RUSHLIGHT_CLONES
-#endif
 
 namespace rushlight {
 namespace {

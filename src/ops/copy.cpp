@@ -83,6 +83,14 @@ Tensor alias(const Tensor& self) {
   return r;
 }
 
+namespace {
+// Whether gradients take the same way from both, which see the same elements.
+bool same_history(const Tensor& a, const Tensor& b) {
+  const TensorImpl* root = a.impl()->base ? a.impl()->base : a.impl();
+  return root == (b.impl()->base ? b.impl()->base : b.impl()) && a.requires_grad() == b.requires_grad();
+}
+}  // namespace
+
 const Tensor& copy_(const Tensor& self, const Tensor& source) {
   check_cpu("copy_", self);
   check_cpu("copy_", source);
@@ -101,8 +109,11 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
   layout::check_writable(self);
   const bool record = autograd::needs(self, source) && is_differentiable(self.dtype());
   const layout::Overlap overlap = layout::overlap(self, source);
-  if (overlap == layout::Overlap::Full && self.dtype() == source.dtype()) return self;
-  if (overlap == layout::Overlap::Partial) [[unlikely]] {
+  const bool onto_itself = overlap == layout::Overlap::Full && self.dtype() == source.dtype();
+  if (onto_itself && (!record || same_history(self, source))) return self;
+  if (onto_itself) {
+    // The memory stays as it is, the history does not.
+  } else if (overlap == layout::Overlap::Partial) [[unlikely]] {
     copy_overlapping(self, source);
   } else {
     cpu::copy_elements(self, source);

@@ -123,6 +123,11 @@ class BinaryNode final : public Node {
   const char* name() const override {
     if (op_ == BinaryOp::Pow && !b.is_tensor) return "PowBackward0";
     if (op_ == BinaryOp::Pow && !a.is_tensor) return "PowBackward2";
+    if (op_ == BinaryOp::Remainder && b.is_tensor) return "RemainderBackward1";
+    if (op_ == BinaryOp::Fmod && b.is_tensor) return "FmodBackward1";
+    if (op_ == BinaryOp::Copysign && !b.is_tensor) return "CopysignBackward1";
+    if (op_ == BinaryOp::Xlogy && !a.is_tensor) return "XlogyBackward1";
+    if (op_ == BinaryOp::Xlogy && !b.is_tensor) return "XlogyBackward2";
     return info(op_).node;
   }
   void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
@@ -357,9 +362,11 @@ void check_binary(BinaryOp op, const Operand& a, const Operand& b, Target target
   if ((op == BinaryOp::FloorDivide || op == BinaryOp::DivTrunc || op == BinaryOp::Remainder || op == BinaryOp::Fmod) &&
       is_integral(common, false)) {
     // Kernels never divide by zero; whether one would have is asked first.
-    bool zero = !b.is_tensor() && b.number().to_int() == 0;
-    if (b.is_tensor() && b.tensor().numel() > 0)
-      zero = !all(b.tensor()).item().to_bool() && (!a.is_tensor() || a.tensor().numel() > 0);
+    bool zero = false;
+    if (!a.is_tensor() || a.tensor().numel() > 0)
+      zero = !b.is_tensor()              ? b.number().to_int() == 0
+             : b.tensor().numel() > 0 ? !all(b.tensor()).item().to_bool()
+                                         : false;
     if (zero) fail("ZeroDivisionError");
   }
 }

@@ -17,6 +17,22 @@ Tensor zeros_of(T g) { return zeros_like(g); }
 // grad * conj(d)
 Tensor chain(T g, T d) { return mul(g, conj(d)); }
 
+// The gradient of relu belongs to the graph of its result, with the derivative 0.
+Tensor relu_grad(T g, T y) {
+  const bool record = autograd::needs(g, y);
+  Tensor r;
+  {
+    NoGradGuard no_grad;
+    r = masked_fill(g, le(y, 0), 0);
+  }
+  if (record)
+    autograd::record("ThresholdBackwardBackward0", r, {&g, &y}, [y = SavedTensor(y)](autograd::Grads& gg) {
+      if (gg.needs(0)) gg[0] = relu_grad(gg.grad(), gg.unpack(y));
+      if (gg.needs(1)) gg[1] = zeros_like(gg.grad());
+    });
+  return r;
+}
+
 namespace unary_rules {
 
 constexpr UnaryRule None{false, false, nullptr};
@@ -60,7 +76,7 @@ constexpr UnaryRule Erf{true, false,
                         [](T g, T x, T) { return mul(mul(exp(neg(mul(x, x))), 2 * std::numbers::inv_sqrtpi), g); }};
 constexpr UnaryRule Erfc{true, false,
                          [](T g, T x, T) { return mul(mul(exp(neg(mul(x, x))), -2 * std::numbers::inv_sqrtpi), g); }};
-constexpr UnaryRule Relu{false, true, [](T g, T, T y) { return masked_fill(g, le(y, 0), 0); }};
+constexpr UnaryRule Relu{false, true, [](T g, T, T y) { return relu_grad(g, y); }};
 // i x / |x|^2 turns with z; 0 for real numbers and at the origin.
 constexpr UnaryRule Angle{true, false, [](T g, T x, T) {
                             if (!is_complex(x.dtype())) return zeros_like(x);

@@ -455,8 +455,8 @@ Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const T
   if (inplace) {
     check_writable_or_warn("index_put_", self, "tensor[indices] = tensor");
     check_no_overlap(self, values);
-    for (const Tensor& t : indices)
-      if (t.defined()) check_no_overlap(self, t);
+    for (const Tensor& t : indices)  // masks are read before anything is written
+      if (t.defined() && !is_mask(t)) check_no_overlap(self, t);
   }
   const bool record = autograd::needs(self, source);
   // A number under a mask needs no positions.
@@ -470,6 +470,7 @@ Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const T
   if (fill) {
     check_dtypes();
     warn_uint8(indices[0]);
+    if (inplace) check_no_partial_overlap(self, indices[0]);
     if (inplace) autograd::check_inplace(self);
     out = inplace ? self : plain_copy_like(self);
     fill_by_mask(out, indices[0], values.data());

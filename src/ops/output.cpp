@@ -110,6 +110,12 @@ void check_cast(DType result, const Tensor& out) {
 }
 
 namespace {
+[[noreturn]] void fail_overlap() {
+  fail(
+      "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+      "location. Please clone() the tensor before performing the operation.");
+}
+
 void check_out(const char* operation, const Tensor& out, DType result, std::initializer_list<const Tensor*> inputs) {
   check_cast(result, out);
   cpu::check_conversion(result, out.dtype());
@@ -131,6 +137,11 @@ void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType 
                  std::initializer_list<const Tensor*> inputs) {
   check_out(operation, out, result, inputs);
   if (equal(out.sizes(), shape)) return layout::check_not_read_only(out);
+  // The memory of an operand cannot take another shape.
+  for (const Tensor* t : inputs) {
+    if (t->is_same(out)) fail("output with shape ", out.sizes(), " doesn't match the broadcast shape ", shape);
+    if (t->storage() == out.storage()) fail_overlap();
+  }
   const DimVector sizes = shape;
   resize_output(out, sizes);
   bool rows = true, same = true;
@@ -174,10 +185,7 @@ void check_inplace_result(const char* operation, const Tensor& self, IntSpan sha
 }
 
 void check_no_partial_overlap(const Tensor& out, const Tensor& input) {
-  if (layout::overlap(out, input) == layout::Overlap::Partial)
-    fail(
-        "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-        "location. Please clone() the tensor before performing the operation.");
+  if (layout::overlap(out, input) == layout::Overlap::Partial) fail_overlap();
 }
 
 void store_inplace(const char* operation, const Tensor& self, const Tensor& result) {

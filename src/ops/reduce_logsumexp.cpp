@@ -37,7 +37,7 @@ Tensor complex_logsumexp(const Tensor& x, uint64_t set, bool keepdim) {
   Tensor shift = x.dim() ? amax(parts, dims, true) : parts;
   shift = masked_fill(shift, isinf(shift), 0);
   const Tensor total = log(x.dim() ? sum(exp(sub(x, shift)), dims, true) : exp(sub(x, shift)));
-  return reshape(add(total, shift), reduced_shape(x.sizes(), set, keepdim));
+  return resize_(add(total, shift), reduced_shape(x.sizes(), set, keepdim));
 }
 
 }  // namespace

@@ -75,8 +75,8 @@ Spread spread(const char* name, const Tensor& self, uint64_t set, double correct
     // The variances of both parts add up.
     const Tensor parts = view_as_real(self);
     const int64_t last = -1;
-    Tensor v = sum(spread(name, parts, set, correction, true, false, false).value, IntSpan(&last, 1));
-    v = reshape(root ? sqrt(v) : v, shape);
+    Tensor v = sum(spread(name, parts, set, correction, keepdim, false, false).value, IntSpan(&last, 1));
+    if (root) v = sqrt(v);
     if (!with_mean) return {v, {}};
     return {v, self.dim() ? mean(self, dim_list(set, self.dim()), keepdim) : mean(self)};
   }

@@ -20,6 +20,7 @@ const cpu::ScanKernel& scan_kernel(Scan op, DType dtype) {
 }
 
 Tensor scan(Scan op, const Tensor& self, int64_t d, DType result) {
+  if (result == DType::Bool && (self.dim() == 0 || self.numel() == 0)) return clone(to(self, result));
   const cpu::ScanKernel& kernel = scan_kernel(op, result);
   NoGradGuard guard;
   const Tensor x = contiguous(self.dtype() == result ? self : to(self, result));

@@ -3,6 +3,7 @@
 
 #include "ops/elementwise.h"
 #include "rushlight/reduce.h"
+#include "rushlight/ternary.h"
 
 namespace rushlight {
 
@@ -70,7 +71,7 @@ Tensor corrcoef(const Tensor& self) {
   // Rounding may lead beyond 1.
   const Tensor r = div(div(c, unsqueeze(deviation, 1)), unsqueeze(deviation, 0));
   if (!is_complex(r.dtype())) return clamp(r, Scalar(-1), Scalar(1));
-  return view_as_complex(clamp(view_as_real(r), Scalar(-1), Scalar(1)));
+  return rushlight::complex(clamp(real(r), Scalar(-1), Scalar(1)), clamp(imag(r), Scalar(-1), Scalar(1)));
 }
 
 Tensor dist(const Tensor& self, const Tensor& other, const Scalar& p) {
