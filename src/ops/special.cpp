@@ -57,6 +57,7 @@ Tensor polygamma(int64_t n, const Tensor& self) {
 
 Tensor mvlgamma(const Tensor& self, int64_t p) {
   if (p < 1) fail("p has to be greater than or equal to 1");
+  if (p > 1 << 24) fail("mvlgamma: p = ", p, " is too large; at most 2^24 terms are added up");
   if (is_complex(self.dtype())) fail<NotImplementedError>("\"mvlgamma\" not implemented for '", self.dtype(), "'");
   Tensor result = lgamma(self);
   for (int64_t j = 1; j < p; ++j) result = add(result, lgamma(sub(self, static_cast<double>(j) / 2)));

@@ -9,6 +9,7 @@ import argparse
 import inspect
 import os
 import random
+import re
 import resource
 import sys
 import tempfile
@@ -30,7 +31,17 @@ MODULES = (
 LEFT_OUT = {
     *("as_torch", "set_num_threads", "set_num_interop_threads", "set_cache_limit", "set_default_device"),
     *("set_default_tensor_type", "set_warn_always", "set_printoptions", "detect_anomaly", "set_detect_anomaly"),
-    *("use_deterministic_algorithms", "inference_mode", "set_grad_enabled", "set_default_dtype", "set_flush_denormal"),
+    *(
+        "__enter__",
+        "__exit__",
+        "_inference_mode",
+        "_set_inference_mode",
+        "use_deterministic_algorithms",
+        "inference_mode",
+        "set_grad_enabled",
+        "set_default_dtype",
+        "set_flush_denormal",
+    ),
 }
 
 
@@ -48,7 +59,11 @@ def targets(library):
                 continue
             value = getattr(module, name, None)
             owner = getattr(value, "__module__", None) or ""
-            if callable(value) and not inspect.ismodule(value) and owner.split(".")[0] not in ("typing", "collections", "contextlib", "functools"):
+            if (
+                callable(value)
+                and not inspect.ismodule(value)
+                and owner.split(".")[0] not in ("typing", "collections", "contextlib", "functools")
+            ):
                 found.setdefault(id(value), (f"{path or 'rushlight'}.{name}", value))
     methods = []
     for cls in (library.Tensor, library.Generator, library.Size, library.UntypedStorage, library.dtype, library.device):
@@ -71,7 +86,23 @@ class Values:
     def tensor(self):
         L, one = self.L, self.one
         kind = self.random.randrange(16)
-        dtype = getattr(L, one("float32", "float32", "float64", "int64", "int32", "bool", "uint8", "complex64", "bfloat16", "float16", "uint16", "int8"))
+        dtype = getattr(
+            L,
+            one(
+                "float32",
+                "float32",
+                "float64",
+                "int64",
+                "int32",
+                "bool",
+                "uint8",
+                "complex64",
+                "bfloat16",
+                "float16",
+                "uint16",
+                "int8",
+            ),
+        )
         if kind < 5:
             return L.ones([self.random.randrange(4) for _ in range(self.random.randrange(4))], dtype=dtype)
         if kind == 5:
@@ -111,13 +142,31 @@ class Values:
         if kind < 16:
             return one(None, True, False, ..., 1j, NotImplemented)
         if kind < 18:
-            return one("sum", "mean", "", "ij,jk->ik", "trunc", "cpu", "cuda", "float32", "\ud800", "a" * 3000, "linear", "\0")
+            return one(
+                "sum", "mean", "", "ij,jk->ik", "trunc", "cpu", "cuda", "float32", "\ud800", "a" * 3000, "linear", "\0"
+            )
         if kind < 19:
             return one(b"", b"abc", bytearray(b"12345678"), memoryview(b"1234"))
         if kind < 22:
-            return getattr(self.L, one("float32", "int64", "bool", "complex64", "strided", "channels_last", "preserve_format", "uint8", "complex32"))
+            return getattr(
+                self.L,
+                one(
+                    "float32",
+                    "int64",
+                    "bool",
+                    "complex64",
+                    "strided",
+                    "channels_last",
+                    "preserve_format",
+                    "uint8",
+                    "complex32",
+                ),
+            )
         if kind < 25:
-            sizes = tuple(one(0, 1, 2, 3, -1, 4, 2**40, 2**62) if self.random.random() < 0.2 else self.random.randrange(5) for _ in range(self.random.randrange(5)))
+            sizes = tuple(
+                one(0, 1, 2, 3, -1, 4, 2**40, 2**62) if self.random.random() < 0.2 else self.random.randrange(5)
+                for _ in range(self.random.randrange(5))
+            )
             return one(sizes, list(sizes), self.L.Size([abs(s) for s in sizes]))
         if kind == 25:
             loop = [1, 2]
@@ -132,6 +181,76 @@ class Values:
         if depth > 2:
             return ()
         return one(list, tuple)(self.value(depth + 1) for _ in range(self.random.randrange(4)))
+
+    def of_type(self, kind):
+        """A value that a parameter of that type may take, often."""
+        r = self.random
+        if r.random() < 0.15:
+            return self.value()
+        if "Tensor[]" in kind:
+            return [self.tensor() for _ in range(r.randrange(4))]
+        if "Tensor" in kind:
+            return self.tensor()
+        if "[" in kind:
+            return self.one(
+                tuple(r.randrange(-1, 4) for _ in range(r.randrange(4))), r.randrange(4), (2**40, 2**40), (-1, 2)
+            )
+        if kind == "int":
+            return self.one(0, 1, -1, 2, r.randrange(-3, 8), 2**62, -(2**63))
+        if kind in ("Number", "Scalar", "float", "complex"):
+            return self.one(0, 1, -2, 0.5, 3, True, float("nan"), 1e300, 2**63, 1j)
+        if kind == "bool":
+            return r.random() < 0.5
+        if kind == "dtype":
+            return getattr(
+                self.L, self.one("float32", "int64", "bool", "complex64", "uint8", "float16", "uint64", "float64")
+            )
+        if kind == "device":
+            return self.one("cpu", self.L.device("cpu"), "meta", "cuda:0", 0)
+        return self.value()
+
+
+SIGNATURE = re.compile(r"^\w+\((.*)\)(?: ->.*)?$", re.M)
+PARAMETER = re.compile(r"^(.+?)(\??) (\w+)(=.*)?$")
+
+
+def signatures(f):
+    """[(type, name, optional, keyword only)] of each form that the text of a function states."""
+    found = []
+    for text in SIGNATURE.findall(getattr(f, "__doc__", None) or ""):
+        parameters, keyword = [], False
+        for part in re.split(r", (?![^\[\(]*[\]\)])", text):
+            keyword = keyword or part == "*"
+            if m := PARAMETER.match(part):
+                parameters.append((m[1], m[3], bool(m[2] or m[4]), keyword))
+        if parameters:
+            found.append(parameters)
+    if not found and inspect.isfunction(f):
+        kinds = inspect.Parameter
+        known = inspect.signature(f).parameters.values()
+        found.append(
+            [
+                ("", p.name, p.default is not kinds.empty, p.kind == kinds.KEYWORD_ONLY)
+                for p in known
+                if p.kind not in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL)
+            ]
+        )
+    return found
+
+
+def fitting(values, forms, bound):
+    """Arguments for one of the forms; `bound`: the first one is there."""
+    r = values.random
+    args, kwargs = [], {}
+    for kind, name, optional, keyword in r.choice(forms)[1 if bound else 0 :]:
+        if optional and (keyword or len(kwargs) or r.random() < 0.6):
+            if r.random() < 0.15:
+                kwargs[name] = values.of_type(kind)
+        elif keyword:
+            kwargs[name] = values.of_type(kind)
+        else:
+            args.append(values.of_type(kind) if kind else values.value())
+    return args, kwargs
 
 
 KEYWORDS = (
@@ -161,8 +280,12 @@ def call(values, functions, methods):
             member = None
         if not callable(member):
             return f"{text} = ", lambda v=None: setattr(self, name, v), args[:1], {}
+        if r.random() < 0.85 and (forms := signatures(member)):
+            args, kwargs = fitting(values, forms, forms[0][0][1] in ("self", "input"))
         return text, member, args, kwargs
     text, f = r.choice(functions)
+    if r.random() < 0.85 and (forms := signatures(f)):
+        args, kwargs = fitting(values, forms, False)
     return text, f, args, kwargs
 
 
@@ -213,9 +336,10 @@ def work(first, last, report, beat, verbose=False):
         worker.at(number)
         if found := attempt(number, rushlight, functions, methods, verbose):
             worker.say(number=number, found=found)
-        rushlight._C._set_grad_enabled(True) if hasattr(rushlight._C, "_set_grad_enabled") else None
-        if rushlight.get_default_dtype() is not state:
-            rushlight.set_default_dtype(state)
+        # What a call may have switched on for all that follow.
+        rushlight.set_default_dtype(state)
+        rushlight.set_default_device("cpu")
+        rushlight.set_grad_enabled(True)
 
 
 def run(first, count, jobs, batch=BATCH, show=print):
@@ -236,7 +360,7 @@ def main():
         return work(int(first), int(last), report, beat)
     if args.verbose:
         with tempfile.NamedTemporaryFile() as beat:
-            beat.write(b"\0" * 8)
+            beat.write(b"\0" * 9)
             beat.flush()
             return work(args.seed, args.seed + args.calls, os.devnull, beat.name, True)
     entries, deaths = run(args.seed, args.calls, args.jobs)

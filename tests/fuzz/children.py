@@ -21,10 +21,14 @@ class Worker:
         faulthandler.enable()
         self.report = open(report, "a")  # noqa: SIM115
         with open(beat, "r+b") as f:
-            self.memory = mmap.mmap(f.fileno(), 8)
+            self.memory = mmap.mmap(f.fileno(), 9)
 
     def at(self, number):
         self.memory[:8] = struct.pack("q", number)
+
+    def in_reference(self, inside):
+        """What is at work is the library to compare with, whose crashes count apart."""
+        self.memory[8] = inside
 
     def say(self, **entry):
         self.report.write(json.dumps(entry) + "\n")
@@ -41,14 +45,15 @@ class Job:
 
     def start(self, first):
         self.number, self.since = first, time.monotonic()
-        Path(self.beat).write_bytes(struct.pack("q", first))
+        Path(self.beat).write_bytes(struct.pack("q", first) + b"\0")
         command = [sys.executable, self.script, "--worker", str(first), str(self.last), self.report, self.beat]
         with open(self.errors, "w") as errors:
             self.child = subprocess.Popen(command + self.extra, stderr=errors)
 
     def poll(self):
         """None while it works, "" when it is done, else how it ended; `number` is where it was."""
-        number = struct.unpack("q", Path(self.beat).read_bytes())[0]
+        state = Path(self.beat).read_bytes()
+        number = struct.unpack("q", state[:8])[0]
         if number != self.number:
             self.number, self.since = number, time.monotonic()
         status = self.child.poll()
@@ -62,7 +67,7 @@ class Job:
             return f"no progress for {HANG:.0f} s"
         if status > 0:
             raise RuntimeError(f"the child failed at {self.number}:\n{Path(self.errors).read_text()}")
-        return f"signal {-status}" if status else ""
+        return f"signal {-status}{' in the reference' * state[8]}" if status else ""
 
 
 def run(script, first, count, jobs, batch, extra=(), show=print):

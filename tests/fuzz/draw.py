@@ -158,10 +158,16 @@ class Draw(random.Random):
         sizes = t.shape
         n = len(sizes)
         if kind == 0 and t.numel():
-            mask = self.tensor(lambda u: str(u.dtype) == "torch.bool" and u.dim() and tuple(u.shape) == tuple(sizes[: u.dim()]))
+            mask = self.tensor(
+                lambda u: str(u.dtype) == "torch.bool" and u.dim() and tuple(u.shape) == tuple(sizes[: u.dim()])
+            )
             if mask:
                 return mask[0]
-            return f"{self.tensor(lambda u: u is t)[0]} {self.one('>', '<=', '==')} {self.one('1', '0', '0.5')}" if not t.is_complex() else "..."
+            return (
+                f"{self.tensor(lambda u: u is t)[0]} {self.one('>', '<=', '==')} {self.one('1', '0', '0.5')}"
+                if not t.is_complex()
+                else "..."
+            )
         if kind == 1:
             return self.one("...", "()", "None", "True", "False", ":")
         parts, d, advanced = [], 0, 0

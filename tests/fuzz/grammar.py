@@ -140,7 +140,12 @@ def part(d, name, t):
 def complex_view(d, name, t):
     if t.is_complex():
         return d.one(
-            f"{name}.real", f"{name}.imag", f"{name}.conj()", f"L.view_as_real({name})", f"{name}.mH", f"{name}.adjoint()"
+            f"{name}.real",
+            f"{name}.imag",
+            f"{name}.conj()",
+            f"L.view_as_real({name})",
+            f"{name}.mH",
+            f"{name}.adjoint()",
         )
     if t.is_floating_point() and t.dim() and t.shape[-1] == 2:
         return f"L.view_as_complex({name})"
@@ -222,15 +227,22 @@ def in_place(d):
     if kind < 19:
         return assign(d, f"{name}.{d.one(*COMPARISONS)}_({d.operand(t)})")
     if kind < 20:
-        return assign(d, f"{name}.{d.one('addcmul_', 'addcdiv_', 'lerp_')}({d.operand(t, 0, True)}, {d.operand(t, 0.1, True)})")
+        return assign(
+            d, f"{name}.{d.one('addcmul_', 'addcdiv_', 'lerp_')}({d.operand(t, 0, True)}, {d.operand(t, 0.1, True)})"
+        )
     if kind < 21:
         return assign(d, f"{name}.clamp_({d.one('0', 'max=1', '-1, 1', 'min=0.5', d.operand(t, 0))})")
     if kind < 22:
         return assign(d, f"{name}.masked_fill_({mask(d, t)}, {d.number(t)})")
     if kind < 23:
-        return assign(d, f"{name}.{d.one('zero_', 't_', 'squeeze_', 'detach_', 'logical_not_', 'bitwise_not_', 'sgn_')}()")
+        return assign(
+            d, f"{name}.{d.one('zero_', 't_', 'squeeze_', 'detach_', 'logical_not_', 'bitwise_not_', 'sgn_')}()"
+        )
     if kind < 24:
-        return assign(d, f"{name}.{d.one(f'unsqueeze_({d.below(t.dim() + 1)})', f'transpose_({d.dim(t)}, {d.dim(t)})', f'swapdims_({d.dim(t)}, {d.dim(t)})')}")
+        return assign(
+            d,
+            f"{name}.{d.one(f'unsqueeze_({d.below(t.dim() + 1)})', f'transpose_({d.dim(t)}, {d.dim(t)})', f'swapdims_({d.dim(t)}, {d.dim(t)})')}",
+        )
     if kind < 25 and t.dim() > 1:
         return assign(d, f"{name}.{d.one('tril_()', 'triu_()', 'fill_diagonal_(2)', 'tril_(1)', 'triu_(-1)')}")
     if kind < 26:
@@ -238,7 +250,10 @@ def in_place(d):
     if kind < 27:
         return assign(d, f"{name}.{d.one('add_', 'sub_')}({d.operand(t)}, alpha={d.one('2', '-1', '0', '0.5')})")
     if kind < 28 and t.is_floating_point():
-        return assign(d, f"{name}.{d.one('nan_to_num_()', 'sigmoid_()', 'relu_()', 'renorm_(2, 0, 1.0)', 'mvlgamma_(1)', 'polygamma_(1)')}")
+        return assign(
+            d,
+            f"{name}.{d.one('nan_to_num_()', 'sigmoid_()', 'relu_()', 'renorm_(2, 0, 1.0)', 'mvlgamma_(1)', 'polygamma_(1)')}",
+        )
     return index_in_place(d, name, t)
 
 
@@ -269,12 +284,18 @@ def index_in_place(d, name, t, suffix="_"):
         operation = d.one("scatter", "scatter_add", "scatter")
         return assign(d, f"{name}.{operation}{suffix}({dim}, L.tensor({full}, dtype=L.int64), {source})")
     if kind == 3:
-        return assign(d, f"{name}.index_put{suffix}((L.tensor({d.positions(t.shape[0], 2)}, dtype=L.int64),), {d.literal(t.shape[1:], dtype)}, {d.one('True', 'False')})")
+        return assign(
+            d,
+            f"{name}.index_put{suffix}((L.tensor({d.positions(t.shape[0], 2)}, dtype=L.int64),), {d.literal(t.shape[1:], dtype)}, {d.one('True', 'False')})",
+        )
     if kind == 4:
         return assign(d, f"{name}.masked_scatter{suffix}({mask(d, t)}, {d.literal(t.shape, dtype)})")
     if kind == 5:
         flat = d.positions(t.numel(), 2)
-        return assign(d, f"{name}.put{suffix}(L.tensor({flat}, dtype=L.int64), {d.literal((len(flat),), dtype)}{d.one('', ', True')})")
+        return assign(
+            d,
+            f"{name}.put{suffix}(L.tensor({flat}, dtype=L.int64), {d.literal((len(flat),), dtype)}{d.one('', ', True')})",
+        )
     reduction = d.one("amax", "prod", "mean")
     return assign(d, f"{name}.index_reduce{suffix}({where}, {source}, '{reduction}')")
 
@@ -316,7 +337,9 @@ def compute(d):
     if kind < 16:
         return assign(d, f"L.{d.one(*TESTS)}({name})")
     if kind < 17:
-        return assign(d, f"L.{d.one('addcmul', 'addcdiv', 'lerp')}({name}, {d.operand(t, 0, True)}, {d.operand(t, 0, True)})")
+        return assign(
+            d, f"L.{d.one('addcmul', 'addcdiv', 'lerp')}({name}, {d.operand(t, 0, True)}, {d.operand(t, 0, True)})"
+        )
     if kind < 19:
         return assign(d, f"L.where({mask(d, t)}, {name}, {d.operand(t)})")
     if kind < 20:
@@ -367,7 +390,9 @@ def arrange(d):
     if kind < 9 and t.numel():
         return assign(d, f"{name}.take(L.tensor({d.positions(t.numel(), 3)}))")
     if kind < 11 and t.dim() == 2 and t.numel():
-        return assign(d, f"{name}.gather(1, L.tensor({[d.positions(t.shape[1], 2, False) for _ in range(t.shape[0])]}))")
+        return assign(
+            d, f"{name}.gather(1, L.tensor({[d.positions(t.shape[1], 2, False) for _ in range(t.shape[0])]}))"
+        )
     if kind < 12:
         return assign(d, f"{name}.masked_select({mask(d, t)})")
     if kind < 13:
@@ -380,7 +405,10 @@ def arrange(d):
         return assign(d, f"{name}.nonzero()")
     if kind < 18 and t.dim():
         i = d.below(t.dim())
-        return assign(d, f"L.{d.one('select_scatter', 'diagonal_scatter', 'slice_scatter')}({name}, {d.literal([s for k, s in enumerate(t.shape) if k != i], str(t.dtype)[6:])}, {i}, 0)")
+        return assign(
+            d,
+            f"L.{d.one('select_scatter', 'diagonal_scatter', 'slice_scatter')}({name}, {d.literal([s for k, s in enumerate(t.shape) if k != i], str(t.dtype)[6:])}, {i}, 0)",
+        )
     if kind < 19:
         return assign(d, f"L.{d.one('diff', 'msort', 'cov', 'fliplr', 'aminmax')}({name})")
     return assign(d, f"L.nn.functional.relu({name})")
@@ -404,7 +432,9 @@ def multiply_matrices(d):
         return assign(d, f"L.nn.functional.linear({d.literal((2, k), dtype)}, {name})")
     if kind < 7:
         return assign(d, f"L.{d.one('inner', 'outer', 'dot', 'vdot', 'mv', 'mm')}({name}, {other})")
-    return assign(d, f"L.addmm({d.literal((1,), dtype)}, {name}, {other}, beta={d.one('0', '1', '2')}, alpha={d.one('1', '2')})")
+    return assign(
+        d, f"L.addmm({d.literal((1,), dtype)}, {name}, {other}, beta={d.one('0', '1', '2')}, alpha={d.one('1', '2')})"
+    )
 
 
 @rule(4)
@@ -412,7 +442,11 @@ def out(d):
     found = d.tensor()
     name, t = found
     target = d.tensor(lambda u: u.shape == t.shape and d.sometimes(0.7))
-    result = target[0] if target and d.sometimes(0.8) else d.literal(t.shape if d.sometimes(0.8) else (0,), str(t.dtype)[6:], False)
+    result = (
+        target[0]
+        if target and d.sometimes(0.8)
+        else d.literal(t.shape if d.sometimes(0.8) else (0,), str(t.dtype)[6:], False)
+    )
     kind = d.below(7)
     if kind < 2:
         return assign(d, f"L.{d.one(*UNARY, *FLOAT_UNARY[:6])}({name}, out={result})")
@@ -421,7 +455,10 @@ def out(d):
     if kind < 5:
         return assign(d, f"L.{d.one(*COMPARISONS, *ANY_BINARY)}({name}, {d.operand(t)}, out={result})")
     if kind < 6:
-        return assign(d, f"L.{d.one('cumsum', 'sum', 'amax', 'prod', 'argmax', 'all', 'any', 'mean')}({name}, {d.dim(t)}, out={result})")
+        return assign(
+            d,
+            f"L.{d.one('cumsum', 'sum', 'amax', 'prod', 'argmax', 'all', 'any', 'mean')}({name}, {d.dim(t)}, out={result})",
+        )
     return assign(d, f"L.{d.one('cat', 'stack')}([{name}, {name}], out={result})")
 
 
@@ -471,7 +508,12 @@ def question(d):
 @rule(4)
 def set_requires_grad(d):
     name, t = d.float_tensor() or d.tensor()
-    return d.one(f"{name}.requires_grad_()", f"{name}.requires_grad_()", f"{name}.requires_grad = True", f"{name}.requires_grad_(False)")
+    return d.one(
+        f"{name}.requires_grad_()",
+        f"{name}.requires_grad_()",
+        f"{name}.requires_grad = True",
+        f"{name}.requires_grad_(False)",
+    )
 
 
 @rule(8)
@@ -488,7 +530,9 @@ def backward(d):
     name, t = d.tensor(lambda t: t.requires_grad) or (d.tensor() if d.sometimes(0.1) else (None, None))
     if not name:
         return None
-    tail = d.one("retain_graph=True", "retain_graph=True", "retain_graph=True, create_graph=True", "", "create_graph=True")
+    tail = d.one(
+        "retain_graph=True", "retain_graph=True", "retain_graph=True, create_graph=True", "", "create_graph=True"
+    )
     inputs = ""
     if d.sometimes(0.15):
         inputs = f"inputs=[{d.tensor()[0]}], "
@@ -506,7 +550,9 @@ def gradient(d):
     tail = d.one("create_graph=True", "create_graph=True", "retain_graph=True", "")
     allow = ", allow_unused=True" if d.sometimes(0.7) else d.one("", ", materialize_grads=True")
     if d.sometimes(0.2):
-        return assign(d, f"L.autograd.grad({name}, [{wrt}], L.ones_like({name}), {tail + allow if tail else allow[2:]})[0]")
+        return assign(
+            d, f"L.autograd.grad({name}, [{wrt}], L.ones_like({name}), {tail + allow if tail else allow[2:]})[0]"
+        )
     return assign(d, f"L.autograd.grad(loss({name}), [{wrt}], {tail + allow if tail else allow[2:]})[0]")
 
 
@@ -610,7 +656,15 @@ def subclass_rule(f):
 @subclass_rule
 def subclass(d):
     name, t = d.tensor()
-    return assign(d, d.one(f"{name}.as_subclass(Plain)", f"{name}.as_subclass(Logged)", f"{name}.as_subclass(L.Tensor)", f"{name}.detach().as_subclass(Plain).requires_grad_()"))
+    return assign(
+        d,
+        d.one(
+            f"{name}.as_subclass(Plain)",
+            f"{name}.as_subclass(Logged)",
+            f"{name}.as_subclass(L.Tensor)",
+            f"{name}.detach().as_subclass(Plain).requires_grad_()",
+        ),
+    )
 
 
 def add_subclasses(share=4):

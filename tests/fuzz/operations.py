@@ -20,4 +20,16 @@ REDUCTIONS = (
     *("sum", "mean", "prod", "amax", "amin", "any", "all", "argmax", "argmin", "std", "var", "norm", "logsumexp"),
     *("nansum", "max", "min", "median"),
 )
-REDUCTIONS_WITH_INDEX = ("max", "min", "median", "nanmedian", "mode", "sort", "cummax", "cummin", "topk", "kthvalue", "var")
+REDUCTIONS_WITH_INDEX = (
+    "max",
+    "min",
+    "median",
+    "nanmedian",
+    "mode",
+    "sort",
+    "cummax",
+    "cummin",
+    "topk",
+    "kthvalue",
+    "var",
+)

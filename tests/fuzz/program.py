@@ -7,14 +7,14 @@ import warnings
 from .draw import MAX_ELEMENTS, Draw
 from .grammar import next_step
 from .known import known
-from .session import NAME, PRELUDE, STARTED, Session, run, snapshot
+from .session import NAME, PRELUDE, Session, run, snapshot
 
 MAX_STEPS = 18
 TORN = "**An operand of a call that raised keeps**"
-HEAD = '''import importlib, sys, copy, gc, io, math, pickle, weakref
+HEAD = """import importlib, sys, copy, gc, io, math, pickle, weakref
 
 L = importlib.import_module(sys.argv[1] if len(sys.argv) > 1 else "rushlight")
-'''
+"""
 
 
 def make_and_run(seed, ours, theirs):
@@ -40,7 +40,7 @@ def torn(steps, theirs):
     """Whether a step that raised has changed tensors of the reference: the two have gone apart there."""
     theirs.reset()
     for text in steps:
-        before = repr(snapshot(theirs.pool())) if not STARTED.search(text) else None
+        before = repr(snapshot(theirs.pool())) if not re.search(r"backward\(|autograd\.grad\(", text) else None
         if theirs.step(text) and before and repr(snapshot(theirs.pool())) != before:
             return True
     return False
@@ -57,7 +57,12 @@ def shrink(steps, found, ours, theirs):
 
     def shows(candidate):
         again = run(candidate, ours, theirs, careful=careful is not None)
-        if again and again.field == found.field and again.text == candidate[-1] and not deviation(again, candidate, ours, theirs):
+        if (
+            again
+            and again.field == found.field
+            and again.text == candidate[-1]
+            and not deviation(again, candidate, ours, theirs)
+        ):
             return again if kinds(again) == kinds(found) else None
         return None
 
@@ -90,7 +95,14 @@ def definitions(steps):
                 parts[name] = "\n".join(f"@{ast.unparse(d)}" for d in node.decorator_list) + "\n" + parts[name]
     wanted, todo = set(), "\n".join(steps)
     while True:
-        new = {n for n in parts if n not in wanted and re.search(rf"\b{n}\b(?!\()|\b{n}\(", todo) and not re.search(rf"\.{n}\b", todo) or n in wanted}
+        new = {
+            n
+            for n in parts
+            if n not in wanted
+            and re.search(rf"\b{n}\b(?!\()|\b{n}\(", todo)
+            and not re.search(rf"\.{n}\b", todo)
+            or n in wanted
+        }
         if new <= wanted:
             break
         wanted |= new
@@ -109,7 +121,9 @@ def script(steps, found, seed=None):
         lines.append(last)
         if found.name:
             lines.append(f"print({found.name.split('[')[0]})")
-    head = f"# {found.field} of {found.name or 'the last step'}: {short(found.ours)} here, {short(found.theirs)} in torch"
+    head = (
+        f"# {found.field} of {found.name or 'the last step'}: {short(found.ours)} here, {short(found.theirs)} in torch"
+    )
     if seed is not None:
         head += f" (seed {seed})"
     return "\n".join([head, *lines]) + "\n" if names or steps else head

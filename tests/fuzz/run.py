@@ -28,13 +28,14 @@ def work(first, last, report, beat, subclasses):
     import torch
     from fuzz import grammar
     from fuzz.program import make_and_run, quiet, script, shrink
-    from fuzz.session import Machine
+    from fuzz.session import Machine, Session
 
     quiet(rushlight, torch)
     if subclasses:
         grammar.add_subclasses()
     ours, theirs = Machine(rushlight), Machine(torch)
     worker = children.Worker(report, beat)
+    Session.in_reference = worker.in_reference
     counts, deviations = collections.Counter(), collections.Counter()
     gc.freeze()
     for seed in range(first, last):
@@ -56,6 +57,8 @@ def run(first, count, jobs, batch=1000, subclasses=False, show=print):
     """(findings by kind, deaths of children, deviations) of `count` programs."""
     entries, deaths = children.run(__file__, first, count, jobs, batch, ["--subclasses"] * subclasses, show)
     findings, deviations = collections.defaultdict(list), collections.Counter()
+    deviations["torch crashes"] = sum("reference" in how for how, _ in deaths)
+    deaths = [d for d in deaths if "reference" not in d[0]]
     for entry in entries:
         if "key" in entry:
             findings[entry["key"]].append(entry)
@@ -87,7 +90,7 @@ def main():
         with open(args.output, "w") as f:
             for entries in findings.values():
                 f.writelines(json.dumps(e) + "\n" for e in entries)
-    for cites, n in deviations.most_common():
+    for cites, n in (+deviations).most_common():
         print(f"{n} programs end with a stated deviation: {cites}")
     print(
         f"{args.programs} programs, {speed:.0f} a second: {sum(map(len, findings.values()))} with a difference of "

@@ -22,14 +22,18 @@ def paths(monkeypatch):
     """Children import the package from where this process has it."""
     import rushlight
 
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(rushlight.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(Path(rushlight.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    )
 
 
 def test_programs_do_the_same_in_torch(paths):
     pytest.importorskip("torch")
     shown = []
     findings, deaths, _ = run.run(1, 20000 if ALL else 2000, 1, 1000, show=shown.append)
-    texts = [min((e for e in entries if "script" in e), key=lambda e: e["size"])["script"] for entries in findings.values()]
+    texts = [
+        min((e for e in entries if "script" in e), key=lambda e: e["size"])["script"] for entries in findings.values()
+    ]
     assert not findings and not deaths, "\n\n".join([*shown, *texts])
 
 
