@@ -464,6 +464,7 @@ PyObject* skip_one_hop(PyObject*, PyObject* const* given, Py_ssize_t count) {
 
 PyObject* push_mode(PyObject*, PyObject* mode) {
   return guarded([&] {
+    if (!type_overrides(Py_TYPE(mode))) fail<TypeError>("a mode must have __torch_function__, got ", type_name(mode));
     if (!t_modes) t_modes = new std::vector<PyObject*>;
     t_modes->push_back(Py_NewRef(mode));
     ++g_overrides;

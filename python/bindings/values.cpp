@@ -33,7 +33,7 @@ PyObject* size_repr(PyObject* self) {
   });
 }
 
-// Makes all items ints that fit int64, in a tuple that nobody else has seen yet. False with an exception set.
+// Makes all items ints, in a tuple that nobody else has seen yet. False with an exception set.
 bool check_sizes(PyObject* made) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(made); ++i) {
     PyObject* item = PyTuple_GET_ITEM(made, i);
@@ -47,12 +47,6 @@ bool check_sizes(PyObject* made) {
       }
       PyTuple_SET_ITEM(made, i, number);
       Py_DECREF(item);
-      item = number;
-    }
-    int overflow = 0;
-    if (PyLong_AsLongLongAndOverflow(item, &overflow) == -1 && overflow) {
-      PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long long");
-      return false;
     }
   }
   return true;
