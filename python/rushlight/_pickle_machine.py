@@ -329,7 +329,7 @@ class Machine:
             elif kind is int:
                 if not -65536 <= part <= 65536 + 8 * beside:
                     weight += 1 if part.bit_length() <= 64 else 8
-                    length += part.bit_length() // 4
+                    length += 16 * part.bit_length()  # no more than 4096 bits
             elif kind is float:
                 weight += 1
             elif kind is complex:
