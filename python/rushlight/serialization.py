@@ -433,7 +433,7 @@ def _opened(f) -> Iterator:
             )
     try:
         f.seek(f.tell())
-    except io.UnsupportedOperation as error:
+    except OSError as error:  # io.UnsupportedOperation, or a pipe's
         raise io.UnsupportedOperation(
             f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data into a buffer "
             "like io.BytesIO and try to load from it instead."
