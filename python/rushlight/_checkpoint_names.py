@@ -349,7 +349,7 @@ class Names:
             return self._safe[full]
         if full in _UNSUPPORTED:
             raise UnpicklingError(f"{full}: {_UNSUPPORTED[full]} are not supported")
-        full = full.removeprefix("builtins.")
+        full = full.removeprefix("builtins.")[:400]
         raise UnpicklingError(
             f"Unsupported global: GLOBAL {full} was not an allowed global by default. Please use "
             f"`torch.serialization.add_safe_globals([{full}])` or the "

@@ -365,7 +365,7 @@ class Machine:
     def _find(self, module: str, name: str) -> None:
         if module in BLOCKED_MODULES:
             raise UnpicklingError(
-                f"Trying to load unsupported GLOBAL {module}.{name} whose module {module} is blocked."
+                f"Trying to load unsupported GLOBAL {module}.{name[:400]} whose module {module} is blocked."
             )
         self._stack.append(self.names.find(module, name))
 
