@@ -1,0 +1,3 @@
+"""The settings of torch.save and torch.load, in `config`."""
+
+from . import config as config
