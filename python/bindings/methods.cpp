@@ -175,7 +175,7 @@ void register_methods() {
     return wrap_bool(a.tensor(0).item().to_bool());
   });
   def("is_conj(Tensor input) -> bool", [](Args& a) { return wrap_bool(a.tensor(0).is_conj()); });
-  def("is_neg(Tensor input) -> bool", [](Args&) { return wrap_bool(false); });
+  def("is_neg(Tensor input) -> bool", [](Args& a) { return wrap_bool(a.tensor(0).is_neg()); });
   def("is_pinned(Tensor self) -> bool", [](Args&) { return wrap_bool(false); }, kMethod);
   def("is_shared(Tensor self) -> bool", [](Args&) { return wrap_bool(false); }, kMethod);
   def("get_device(Tensor input) -> int",

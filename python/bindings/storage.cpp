@@ -220,12 +220,12 @@ PyObject* set_to(Args& a, const Tensor& source) {
 }
 
 // self, source, storage_offset, size, stride
-PyObject* set_geometry(Args& a, const Ref<Storage>& storage, DType dtype, bool conjugate) {
+PyObject* set_geometry(Args& a, const Ref<Storage>& storage, DType dtype, uint8_t lazy) {
   const DimVector sizes = a.ints(3);
   layout::checked_numel(sizes, item_size(dtype));
   const DimVector strides = a.has(4) ? a.ints(4) : layout::contiguous_strides(sizes);
   const Tensor part = tensor_on(storage, dtype, a.integer(2), sizes, strides);
-  part.impl()->set_conj(conjugate && is_complex(dtype));
+  part.impl()->set_lazy(lazy);
   return set_to(a, part);
 }
 
@@ -238,14 +238,14 @@ void register_set() {
   def("set_(Tensor self, Tensor source)", [](Args& a) { return set_to(a, a.tensor(1)); }, kMethod);
   def(
       "set_(Tensor self, Tensor source, int storage_offset, int[] size, int[]? stride=None)",
-      [](Args& a) { return set_geometry(a, a.tensor(1).storage(), a.tensor(1).dtype(), a.tensor(1).is_conj()); },
+      [](Args& a) { return set_geometry(a, a.tensor(1).storage(), a.tensor(1).dtype(), a.tensor(1).impl()->lazy()); },
       kMethod);
   def(
       "set_(Tensor self, object source)",
       [](Args& a) {
         const DType dtype = a.tensor(0).dtype();
         const Tensor whole = whole_storage(storage_argument(a.object(1), dtype), dtype);
-        whole.impl()->set_conj(a.tensor(0).is_conj());
+        whole.impl()->set_lazy(a.tensor(0).impl()->lazy());
         return set_to(a, whole);
       },
       kMethod);
@@ -253,7 +253,7 @@ void register_set() {
       "set_(Tensor self, object source, int storage_offset, int[] size, int[]? stride=None)",
       [](Args& a) {
         const DType dtype = a.tensor(0).dtype();
-        return set_geometry(a, storage_argument(a.object(1), dtype), dtype, a.tensor(0).is_conj());
+        return set_geometry(a, storage_argument(a.object(1), dtype), dtype, a.tensor(0).impl()->lazy());
       },
       kMethod);
 }

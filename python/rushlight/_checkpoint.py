@@ -57,7 +57,7 @@ def _finished(tensor: Tensor, requires_grad: bool, metadata: dict | None) -> Ten
     if metadata and metadata.get("conj"):
         tensor = tensor.conj().detach()
     if metadata and metadata.get("neg"):
-        tensor = tensor.neg()
+        tensor = tensor._neg_view().detach()
     if requires_grad:
         tensor.requires_grad = True
     return tensor
@@ -206,7 +206,8 @@ class Pickler(pickle._Pickler):
         size, stride = tuple(tensor.shape), tensor.stride()
         storage = tensor.untyped_storage()
         parts = (tensor.storage_offset(), size, stride, tensor.requires_grad, OrderedDict())
-        metadata = ({"conj": True},) if tensor.is_conj() else ()
+        bits = {"conj": tensor.is_conj(), "neg": tensor.is_neg()}
+        metadata = ({name: True for name, bit in bits.items() if bit},) if any(bits.values()) else ()
         if tensor.dtype in _STORAGES:
             function, args = _rebuild_tensor_v2, (StoredElements(storage, tensor.dtype), *parts, *metadata)
         else:

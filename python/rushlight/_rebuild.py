@@ -16,10 +16,12 @@ def _rebuild_storage(data):
     return _C._storage_from_buffer(data)
 
 
-def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, conj=False):
+def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, conj=False, neg=False):
     tensor = _C._tensor_on_storage(storage, dtype, offset, size, stride)
     if conj:
         tensor = tensor.conj().detach()
+    if neg:
+        tensor = tensor._neg_view().detach()
     if requires_grad:
         tensor.requires_grad = True
     return tensor
@@ -41,6 +43,8 @@ def _parts(tensor, storage):
         tensor.stride(),
         tensor.requires_grad,
     )
+    if tensor.is_neg():
+        return (*parts, tensor.is_conj(), True)
     return (*parts, True) if tensor.is_conj() else parts
 
 
