@@ -5,8 +5,11 @@ values as zeros and ones.
 """
 
 import inspect
+import io
+import itertools
 import math
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -88,9 +91,10 @@ SHAPES = [(7,), (4, 4), (2, 3, 300), (70, 37)]
 
 
 def arguments(parameters, tensors, pick):
-    """Arguments of one call; `tensors` makes the bool tensors, `pick` numbers the variants. None: there are none."""
+    """Arguments of one call; `tensors` makes the operands, `pick` numbers the variants. None: there are none."""
     args, kwargs = [], {}
     shape = SHAPES[pick % len(SHAPES)]
+    tensors = partial(tensors, layout=pick // len(SHAPES) % 3)
     for kind, name, required, by_name in parameters:
         if not required:
             continue
@@ -136,13 +140,18 @@ def outcome(f, args, kwargs):
     return result, [values_of(a) for a in args if isinstance(a, torch.Tensor)]
 
 
-def tensor_maker(seen, change):
-    def make(shape):
-        t = foreign(*shape, start=seen[0])
-        seen[0] += 1000
-        return t if change is None else change(t)
+def tensor_maker(make):
+    """make(shape, start), the next one from another start, in memory that is dense, strided or transposed."""
+    starts = itertools.count(0, 1000)
 
-    return make
+    def maker(shape, layout):
+        if layout == 0:
+            return make(shape, next(starts))
+        if layout == 1:
+            return make((*shape[:-1], 2 * shape[-1]), next(starts))[..., ::2]
+        return make(shape[::-1], next(starts)).permute(*range(len(shape))[::-1])
+
+    return maker
 
 
 EVERYTHING = everything()
@@ -161,10 +170,12 @@ def test_sweep(name):
         if not method and not kinds & {"Tensor", "Operand", "Tensor[]", "Tensor or Number"}:
             continue
         for pick in range(12):
-            made = arguments(parameters, tensor_maker([0], None), pick)
+            made = arguments(parameters, tensor_maker(lambda shape, start: foreign(*shape, start=start)), pick)
             if made is None:
                 break
-            expected = arguments(parameters, tensor_maker([0], plain), pick)
+            expected = arguments(
+                parameters, tensor_maker(lambda shape, start: plain(foreign(*shape, start=start))), pick
+            )
             got, right = outcome(f, *made), outcome(f, *expected)
             assert got == right, (parameters, pick)
             answered += not isinstance(right, type)
@@ -172,6 +183,81 @@ def test_sweep(name):
 
 
 COUNTS = {}
+
+
+MIXED = [
+    lambda b, x: torch.where(b, x, 0.0),
+    lambda b, x: torch.where(b, b, ~b),
+    lambda b, x: x.masked_fill(b, 7),
+    lambda b, x: x.masked_scatter(b, -x),
+    lambda b, x: x.masked_select(b),
+    lambda b, x: x[b],
+    lambda b, x: x[b.reshape(b.shape[0], -1)[:, 0]],
+    lambda b, x: x.index_put((b,), torch.tensor(3.0)),
+    lambda b, x: x * b,
+    lambda b, x: x + b,
+    lambda b, x: x.mul(b).add_(b).sub_(b, alpha=2).pow_(b),
+    lambda b, x: torch.zeros_like(x).copy_(b),
+    lambda b, x: torch.zeros(x.shape, dtype=torch.complex64).copy_(b),
+    lambda b, x: torch.add(b, b, out=torch.empty(0, dtype=torch.int32)),
+    lambda b, x: torch.sum(b, 0, dtype=torch.float64),
+    lambda b, x: b.sum(dtype=torch.uint8),
+    lambda b, x: torch.eq(b, x > 0, out=torch.empty(0, dtype=torch.bool)),
+    lambda b, x: b == 1,
+    lambda b, x: b.int() == b,
+    lambda b, x: torch.stack([b, ~b]).to(torch.int64).sum(0),
+    lambda b, x: torch.cat([b.to(torch.float32), x]),
+    lambda b, x: torch.cat([b, x]),
+    lambda b, x: torch.zeros_like(b).scatter_(0, torch.zeros(b.shape, dtype=torch.int64), b),
+    lambda b, x: torch.zeros_like(b).index_add_(0, torch.zeros(b.shape[0], dtype=torch.int64), b),
+    lambda b, x: torch.zeros_like(b).scatter_reduce_(0, torch.zeros(b.shape, dtype=torch.int64), b, "amin"),
+    lambda b, x: b.clone().logical_xor_(x > 0),
+    lambda b, x: b.clone().__ixor__(b.clone()),
+    lambda b, x: torch.histc(b.float(), 2),
+    lambda b, x: torch.bincount(b.long().reshape(-1)),
+    lambda b, x: torch.isin(b, torch.tensor([True])),
+    lambda b, x: torch.tensor([bool(i) for i in b.reshape(-1)]),
+    lambda b, x: torch.tensor(b.tolist()),
+    lambda b, x: torch.tensor([int(b.reshape(-1)[0].item()), b.reshape(-1)[1].int().item()]),
+    lambda b, x: repr(b),
+    lambda b, x: torch.equal(b, b.clone()),
+    lambda b, x: torch.einsum("...i,...i->...", b.int(), b.int()),
+]
+
+
+@pytest.mark.parametrize("number", range(len(MIXED)))
+@pytest.mark.parametrize("shape", [(9,), (40, 30)])
+def test_beside_other_dtypes(number, shape):
+    b = foreign(*shape, start=100)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    for view in (lambda t: t, lambda t: t[::2], lambda t: t.T if t.dim() == 2 else t):
+        assert values_of(MIXED[number](view(b), view(x))) == values_of(MIXED[number](view(plain(b)), view(x)))
+
+
+def test_wherever_the_bytes_come_from(tmp_path):
+    data = bytes([0, 1, 2, 255])
+    path = tmp_path / "bytes"
+    path.write_bytes(data)
+    file = io.BytesIO()
+    torch.save(torch.frombuffer(bytearray(data), dtype=torch.bool), file)
+    file.seek(0)
+    array = np.frombuffer(data, np.uint8).view(bool)
+    for t in (
+        torch.tensor(list(data), dtype=torch.uint8).view(torch.bool),
+        torch.from_numpy(array.copy()),
+        torch.frombuffer(bytearray(data), dtype=torch.bool),
+        torch.from_file(str(path), size=4, dtype=torch.bool),
+        torch.empty(0, dtype=torch.bool).set_(torch.UntypedStorage(list(data))),
+        torch.load(file),
+        torch.from_dlpack(torch.from_numpy(array.copy())),
+        torch.as_tensor(array.copy()),
+        torch.asarray(bytearray(data), dtype=torch.bool),
+    ):
+        assert t.sum() == 3 and (t == True).tolist() == [False, True, True, True]  # noqa: E712
+        assert t.to(torch.int64).tolist() == [0, 1, 1, 1] and (t ^ True).tolist() == [True, False, False, False]
+        assert t.tolist() == [False, True, True, True] and t[3].item() is True and t.float().mean() == 0.75
+        t.logical_not_()
+        assert t.view(torch.uint8).tolist() == [1, 0, 0, 0]
 
 
 def test_the_sweep_reaches_the_operations():

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import rushlight as torch
+from test_bool_bytes import EVERYTHING, LEFT_OUT, arguments, outcome, signatures, tensor_maker
 from test_conj import VIEW_METHODS, first
 
 
@@ -328,3 +329,39 @@ def test_operations_see_the_values(number):
     result = ours(n)
     assert not result.is_neg()
     np.testing.assert_allclose(result.numpy(), reference(a), rtol=1e-12)
+
+
+# ---- everything that the table of operations says takes tensors
+def number(shape, start, dtype):
+    g = torch.Generator().manual_seed(start)
+    t = torch.randint(-3, 4, shape, generator=g).to(dtype)
+    return t + 0.5j if dtype.is_complex else t
+
+
+# Views with the values of a tensor: by the negative bit, by that of an imaginary part, by both bits.
+MAKERS = {
+    "neg": (torch.float64, lambda t: (-t)._neg_view()),
+    "integers": (torch.int64, lambda t: (-t)._neg_view()),
+    "imag": (torch.float64, lambda t: torch.complex(t + 1, -t).conj().imag),
+    "both": (torch.complex128, lambda t: (-t.conj_physical()).conj()._neg_view()),
+}
+# Questions about the bits, and refusals for views.
+ABOUT_BITS = {"is_neg", "is_conj", "_is_view", "detach_", "view_as_real", "_neg_view", "is_contiguous", "stride"}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("name", sorted(EVERYTHING))
+def test_sweep(name, kind):
+    """A call gives the same for views with a bit as for plain tensors of the same values, and changes them alike."""
+    if name.split()[1] in LEFT_OUT | ABOUT_BITS:
+        pytest.skip("nothing to compare")
+    dtype, view = MAKERS[kind]
+    for parameters in signatures(EVERYTHING[name].__doc__):
+        for pick in range(0, 12, 5):
+            made = arguments(parameters, tensor_maker(lambda *a: view(number(*a, dtype))), pick)
+            if made is None:
+                break
+            plain = arguments(parameters, tensor_maker(lambda *a: view(number(*a, dtype)).resolve_neg()), pick)
+            got, right = outcome(EVERYTHING[name], *made), outcome(EVERYTHING[name], *plain)
+            assert got == right, (parameters, pick)
