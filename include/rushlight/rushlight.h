@@ -17,6 +17,7 @@
 #include "rushlight/reduce.h"
 #include "rushlight/segment.h"
 #include "rushlight/shape.h"
+#include "rushlight/shared_memory.h"
 #include "rushlight/sort.h"
 #include "rushlight/special.h"
 #include "rushlight/tensor.h"

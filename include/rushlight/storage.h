@@ -65,6 +65,8 @@ class Storage {
   void release() {
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
+  // For who knows the storage without owning it: false where its last owner has let go.
+  bool try_retain();
   uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
 
   char* data() const { return data_; }
@@ -78,6 +80,11 @@ class Storage {
   void resize(size_t nbytes);
   // The address has been handed out (NumPy, DLPack, buffers): resize() is refused from now on.
   void pin() { pinned_ = true; }
+  // Goes on with other memory of the same size that holds the same bytes, as wrap() takes it. The old memory is freed,
+  // at the end where its address has been handed out.
+  void move_to(void* data, Deleter deleter, void* context);
+  // Other processes can map the memory (shared_memory.h).
+  bool is_shared() const { return shared_; }
   VersionCounter& version() { return version_; }
 
  private:
@@ -90,6 +97,7 @@ class Storage {
   bool inline_ = false;  // the data lies behind this header
   bool read_only_ = false;
   bool pinned_ = false;
+  bool shared_ = false;
   uint32_t block_bytes_ = 0;  // room behind the header in its own allocation
   char* data_ = nullptr;
   size_t nbytes_ = 0;
@@ -99,6 +107,7 @@ class Storage {
     size_t capacity_;          // without one: bytes at data_, never less than nbytes_ and never falling
   };
   VersionCounter version_;
+  friend class SharedMemory;
 };
 
 }  // namespace rushlight

@@ -57,14 +57,15 @@ class TensorImpl {
   bool inference = false;  // made in inference mode
   uint16_t made_at = 0;    // of a view that was not recorded: the version then, modulo 2^16
 
-  // The conjugate bit: the elements are the conjugates of what the memory holds.
-  bool conj() const { return conj_; }
-  void set_conj(bool value) {
-    if (value != conj_) conj_tensors_.fetch_add(value ? 1 : -1, std::memory_order_relaxed);
-    conj_ = value;
+  // The lazy bits: the elements are the conjugates, the negatives or both of what the memory holds.
+  static constexpr uint8_t kConj = 1, kNeg = 2;
+  uint8_t lazy() const { return lazy_; }
+  void set_lazy(uint8_t bits) {
+    if (const int change = (bits != 0) - (lazy_ != 0)) lazy_tensors_.fetch_add(change, std::memory_order_relaxed);
+    lazy_ = bits;
   }
-  // Whether any tensor has the bit: callers that must resolve it look here first.
-  static bool any_conj() { return conj_tensors_.load(std::memory_order_relaxed) != 0; }
+  // Whether any tensor has such a bit: callers that must resolve them look here first.
+  static bool any_lazy() { return lazy_tensors_.load(std::memory_order_relaxed) != 0; }
 
   // Called instead of destroy() when Python owns attributes of this tensor; see bindings.
  private:
@@ -74,8 +75,8 @@ class TensorImpl {
   void refresh_contiguous();
   friend class Tensor;
 
-  bool conj_ = false;
-  static std::atomic<int64_t> conj_tensors_;  // not inline: extension modules must see the library's
+  uint8_t lazy_ = 0;
+  static std::atomic<int64_t> lazy_tensors_;  // not inline: extension modules must see the library's
   std::atomic<uint32_t> refs_{1};
   int32_t ndim_ = 0;
   int64_t* dims_ = inline_;  // sizes, then strides
@@ -106,16 +107,18 @@ class Tensor {
   Device device() const { return impl_->storage->device(); }
   const Ref<Storage>& storage() const { return impl_->storage; }
   int64_t storage_offset() const { return impl_->offset; }
-  // The values are the conjugates of the memory; lazy_conj() makes such tensors, resolve_conj() plain ones.
-  bool is_conj() const { return impl_->conj(); }
-  // First element; for tensors without elements any address. RuntimeError where the conjugate bit is set: kernels would
-  // read values that are not the tensor's.
+  // The values are the conjugates (negatives) of the memory; conj.h makes such tensors and plain ones of them.
+  bool is_conj() const { return impl_->lazy() & TensorImpl::kConj; }
+  bool is_neg() const { return impl_->lazy() & TensorImpl::kNeg; }
+  bool is_lazy() const { return impl_->lazy() != 0; }
+  // First element; for tensors without elements any address. RuntimeError where a lazy bit is set: kernels would read
+  // values that are not the tensor's.
   char* data() const {
-    if (impl_->conj()) [[unlikely]]
-      fail_conj();
+    if (is_lazy()) [[unlikely]]
+      fail_lazy();
     return raw_data();
   }
-  // The same for callers that mind the conjugate bit themselves.
+  // The same for callers that mind the lazy bits themselves.
   char* raw_data() const { return impl_->storage->data() + impl_->offset * item_size(); }
   template <class T>
   T* data_ptr() const {
@@ -168,7 +171,7 @@ class Tensor {
   }
 
  private:
-  [[noreturn]] static void fail_conj();
+  [[noreturn]] void fail_lazy() const;
   Ref<TensorImpl> impl_;
 };
 

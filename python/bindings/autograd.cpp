@@ -68,7 +68,7 @@ Tensor checked_result(const Tensor& before, PyObject* result, PyObject* hook) {
          tensor_type_name(t.dtype()), ")");
   if (!std::equal(t.sizes().begin(), t.sizes().end(), before.sizes().begin(), before.sizes().end()))
     fail("hook '", hook_name(hook), "' has changed the size of value");
-  return resolve_conj(t);
+  return resolve_lazy(t);
 }
 
 std::vector<Shared> hooks_in(PyObject* dict) {
@@ -270,7 +270,7 @@ PyObject* node_call(PyObject* self, PyObject* args, PyObject* names) {
       PyObject* o = PyTuple_GET_ITEM(args, i);
       if (o == Py_None) continue;
       if (!is_tensor(o)) fail<TypeError>("argument ", static_cast<int64_t>(i), " is not a Variable");
-      grads[i] = resolve_conj(unwrap(o));
+      grads[i] = resolve_lazy(unwrap(o));
     }
     node->apply(grads, out);
     while (out.size() > 1 && !node->edges[out.size() - 1].node) out.pop_back();  // numbers as operands

@@ -51,6 +51,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   if (t.requires_grad()) return fail_view("a tensor that requires grad has no buffer. Use tensor.detach().");
   if (t.is_conj())
     return fail_view("a tensor that has the conjugate bit set has no buffer. Use tensor.resolve_conj().");
+  if (t.is_neg()) return fail_view("a tensor that has the negative bit set has no buffer. Use tensor.resolve_neg().");
   if (!t.device().is_cpu()) return fail_view("only tensors on the CPU have a buffer");
   const char* format = format_of(t.dtype());
   if (!format) return fail_view("the dtype of this tensor has no buffer format");
@@ -223,7 +224,7 @@ PyBufferProcs tensor_buffer = {get_buffer, release_buffer};
 
 PyObject* to_list(const Tensor& t) {
   if (!t.device().is_cpu()) fail("tolist: copy the tensor to the CPU first");
-  if (t.is_conj()) return to_list(resolve_conj(t));
+  if (t.is_lazy()) return to_list(resolve_lazy(t));
   if (t.dim() == 0) return check_object(number(t.dtype(), t.data()));
   return list_of(t.numel() ? t.data() : nullptr, t.sizes(), t.strides(), t.dtype(), t.item_size());
 }

@@ -168,7 +168,7 @@ void def_alias(const char* alias, const char* name, int where) {
     for (Signature& s : f->overloads) {
       s.text = alias + s.text.substr(s.text.find('('));
       s.shown = alias + s.shown.substr(s.shown.find('('));
-      s.conj_aware = is_conj_aware(alias);
+      s.lazy_aware = is_lazy_aware(alias);
     }
     functions[alias] = std::move(f);
   };

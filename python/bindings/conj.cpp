@@ -5,11 +5,11 @@
 
 namespace rushlight::python {
 
-bool is_conj_aware(const char* name) {
+bool is_lazy_aware(const char* name) {
   // Everything else gets resolved copies, so a view that is missing here would not share memory.
   static const std::unordered_set<std::string_view> names = {
       // views
-      "_atleast_1d", "_atleast_2d", "_atleast_3d", "_make_subclass", "_meshgrid", "adjoint", "as_strided",
+      "_atleast_1d", "_atleast_2d", "_atleast_3d", "_make_subclass", "_meshgrid", "_neg_view", "adjoint", "as_strided",
       "as_subclass", "broadcast_tensors_list", "broadcast_to", "chunk", "conj", "detach", "diagonal", "dsplit",
       "expand", "expand_as", "flatten", "hsplit", "imag", "moveaxis", "movedim", "narrow", "permute", "ravel", "real",
       "reshape", "reshape_as", "select", "split", "split_with_sizes", "squeeze", "swapaxes", "swapdims", "t",
@@ -37,24 +37,24 @@ bool is_conj_aware(const char* name) {
 
 namespace {
 
-bool holds_conj(PyObject* o) {
-  if (is_tensor(o)) return unwrap(o).is_conj();
+bool holds_lazy(PyObject* o) {
+  if (is_tensor(o)) return unwrap(o).is_lazy();
   if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
-    if (PyObject* item = PySequence_Fast_GET_ITEM(o, i); is_tensor(item) && unwrap(item).is_conj()) return true;
+    if (PyObject* item = PySequence_Fast_GET_ITEM(o, i); is_tensor(item) && unwrap(item).is_lazy()) return true;
   return false;
 }
 
 }  // namespace
 
-PyObject* without_conj(PyObject* o) {
-  if (!holds_conj(o)) return Py_NewRef(o);
-  if (is_tensor(o)) return wrap(resolve_conj(unwrap(o)));
+PyObject* without_lazy(PyObject* o) {
+  if (!holds_lazy(o)) return Py_NewRef(o);
+  if (is_tensor(o)) return wrap(resolve_lazy(unwrap(o)));
   Owned list(PyList_New(0));
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) {
     // A copy may let other threads change the list.
     const Owned item(Py_NewRef(PySequence_Fast_GET_ITEM(o, i)));
-    const Owned plain(is_tensor(item.get()) ? without_conj(item.get()) : Py_NewRef(item.get()));
+    const Owned plain(is_tensor(item.get()) ? without_lazy(item.get()) : Py_NewRef(item.get()));
     if (PyList_Append(list.get(), plain.get()) < 0) throw PythonError{};
   }
   return PyTuple_Check(o) ? check_object(PyList_AsTuple(list.get())) : list.release();
@@ -62,9 +62,8 @@ PyObject* without_conj(PyObject* o) {
 
 void store_resolved(const Tensor& self, const Tensor& changed) {
   if (changed.dtype() != self.dtype() || !equal(changed.sizes(), self.sizes()))
-    fail(
-        "the shape and dtype of a tensor that has the conjugate bit set cannot be changed in place; call "
-        "resolve_conj() first");
+    fail("the shape and dtype of a tensor that has the ", self.is_conj() ? "conjugate" : "negative",
+         " bit set cannot be changed in place; call ", self.is_conj() ? "resolve_conj" : "resolve_neg", "() first");
   copy_(self, changed);
 }
 

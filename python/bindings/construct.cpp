@@ -282,7 +282,7 @@ struct Filler {
     }
     const int64_t dim = result.dim() - static_cast<int64_t>(sizes.size());
     if (is_text(o)) fail_text(o);
-    if (is_tensor(o)) return fill_part(resolve_conj(detach(unwrap(o))), sizes, dim);
+    if (is_tensor(o)) return fill_part(resolve_lazy(detach(unwrap(o))), sizes, dim);
     if (is_numpy_array(o)) return fill_part(share_numpy(o, false), sizes, dim);
     if (!is_plain_sequence(o) && !PySequence_Check(o)) rushlight::fail<TypeError>("not a sequence");
     Owned items(PySequence_Fast(o, "not a sequence"));

@@ -128,6 +128,7 @@ PyObject* make_capsule(const Tensor& t, bool copied) {
 void check_exportable(const Tensor& t) {
   if (t.requires_grad()) fail_buffer("Can't export tensors that require gradient, use tensor.detach()");
   if (t.is_conj()) fail_buffer("Can't export tensors with the conjugate bit set");
+  if (t.is_neg()) fail_buffer("Can't export tensors with the negative bit set");
   if (!t.device().is_cpu()) fail_buffer("only tensors on the CPU can be exported");
 }
 

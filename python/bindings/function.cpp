@@ -119,7 +119,7 @@ void CustomNode::apply(std::span<const Tensor> grads, std::span<Tensor> out) {
     if (!is_tensor(item))
       fail("function ", name(), " returned at position ", static_cast<int64_t>(i + 1),
            ": expected Variable or None (got ", Py_TYPE(item)->tp_name, ")");
-    if (edges[at].node) out[at] = resolve_conj(unwrap(item));
+    if (edges[at].node) out[at] = resolve_lazy(unwrap(item));
   }
 }
 

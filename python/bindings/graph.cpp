@@ -26,7 +26,7 @@ PackHook pack_hook(PyObject* pack, PyObject* unpack) {
           if (!is_tensor(result.get()))
             fail<TypeError>("Output of saved tensor unpack_hook expected to be a Tensor but got result of type ",
                             Py_TYPE(result.get())->tp_name);
-          return resolve_conj(unwrap(result.get()));
+          return resolve_lazy(unwrap(result.get()));
         };
       };
 }

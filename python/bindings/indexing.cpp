@@ -317,11 +317,11 @@ PyObject* get_item(PyObject* self, PyObject* index) {
       const Tensor& i = unwrap(index);
       if (is_integral(i.dtype(), true)) {
         if (i.dim() > t.dim() && is_mask(i)) fail<IndexError>("too many indices for tensor of dimension ", t.dim());
-        return wrap(rushlight::index(t.is_conj() ? resolve_conj(t) : t, {&i, 1}));
+        return wrap(rushlight::index(resolve_lazy(t), {&i, 1}));
       }
     }
     const Parsed p = parse(t, index);
-    if (p.advanced) return wrap(rushlight::index(resolve_conj(p.view), compact(p)));
+    if (p.advanced) return wrap(rushlight::index(resolve_lazy(p.view), compact(p)));
     if (p.view.is_same(t)) return wrap(alias(t));
     return wrap(p.view);
   });
@@ -340,21 +340,22 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
   const int status = guarded_status([&] {
     if (!value) fail<TypeError>("Tensor does not support deleting items");
     if (index == Py_False) return 0;  // no element, and no change that counts
-    // A tensor with the conjugate bit: the conjugate of the value goes to the memory itself.
-    const bool conjugate = unwrap(self).is_conj();
-    if (conjugate) autograd::check_inplace(unwrap(self));
-    const Tensor plain = conjugate ? lazy_conj(unwrap(self)) : Tensor();
-    const Tensor& t = conjugate ? plain : unwrap(self);
+    // A tensor with a lazy bit: the conjugate (negative) of the value goes to the memory itself.
+    const bool conjugate = unwrap(self).is_conj(), negate = unwrap(self).is_neg();
+    if (conjugate || negate) autograd::check_inplace(unwrap(self));
+    Tensor plain = conjugate ? lazy_conj(unwrap(self)) : Tensor();
+    if (negate) plain = lazy_neg(conjugate ? plain : unwrap(self));
+    const Tensor& t = plain.defined() ? plain : unwrap(self);
     const Parsed p =
         is_plain_int(index) && t.dim() > 0 ? Parsed{select_checked(t, 0, to_int(index)), {}, false} : parse(t, index);
     // Numbers, tensors, and whatever tensor() takes.
     Tensor v;
     if (is_tensor(value)) {
-      v = resolve_conj(unwrap(value));
+      v = resolve_lazy(unwrap(value));
     } else if (is_number(value)) {
       Scalar number = to_scalar(value);
       if (conjugate && number.is_complex()) number = Scalar(std::conj(number.to_complex()));
-      if (!p.advanced) {
+      if (!p.advanced && !negate) {
         number.check_fits(t.dtype());
         fill_(p.view, number);
         return 0;
@@ -367,6 +368,7 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
                            false);
     }
     if (conjugate && !is_number(value)) v = conj(v);
+    if (negate) v = neg(to(v, t.dtype()));  // other dtypes may have no negatives
     if (p.advanced && v.dtype() != t.dtype() && (v.dim() == 0 || !is_tensor(value))) v = to(v, t.dtype());
     // Leading dims of size 1 of the value are dropped, as in torch.
     int64_t lead = 0;

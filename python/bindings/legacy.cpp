@@ -1,6 +1,7 @@
 // Methods of torch.Tensor that old programs call, and questions whose answer is always the same here.
 #include "bindings/python.h"
 #include "cpu/kernels.h"
+#include "rushlight/shared_memory.h"
 
 namespace rushlight::python {
 
@@ -47,8 +48,15 @@ void register_legacy() {
       },
       kMethod);
   def(
-      "share_memory_(Tensor self)", [](Args& a) { return Py_NewRef(a.object(0)); }, kMethod,
-      "Accepted; the memory of a tensor is not shared between processes.");
+      "share_memory_(Tensor self)",
+      [](Args& a) {
+        SharedMemory::share(a.tensor(0).storage());
+        return Py_NewRef(a.object(0));
+      },
+      kMethod,
+      "Moves the storage, in place, to memory that other processes can map: those that are forked later, and those "
+      "that "
+      "get the tensor through rushlight.multiprocessing. Nothing happens where it is there already.");
   def(
       "pin_memory(Tensor self, device? device=None)",
       [](Args&) -> PyObject* { fail("Cannot access accelerator device when none is available."); }, kMethod);

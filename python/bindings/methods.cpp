@@ -175,9 +175,9 @@ void register_methods() {
     return wrap_bool(a.tensor(0).item().to_bool());
   });
   def("is_conj(Tensor input) -> bool", [](Args& a) { return wrap_bool(a.tensor(0).is_conj()); });
-  def("is_neg(Tensor input) -> bool", [](Args&) { return wrap_bool(false); });
+  def("is_neg(Tensor input) -> bool", [](Args& a) { return wrap_bool(a.tensor(0).is_neg()); });
   def("is_pinned(Tensor self) -> bool", [](Args&) { return wrap_bool(false); }, kMethod);
-  def("is_shared(Tensor self) -> bool", [](Args&) { return wrap_bool(false); }, kMethod);
+  def("is_shared(Tensor self) -> bool", [](Args& a) { return wrap_bool(a.tensor(0).storage()->is_shared()); }, kMethod);
   def("get_device(Tensor input) -> int",
       [](Args& a) { return PyLong_FromLong(a.tensor(0).device().is_cpu() ? -1 : a.tensor(0).device().index); });
   def(

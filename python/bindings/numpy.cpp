@@ -242,6 +242,8 @@ PyObject* to_numpy(const Tensor& t) {
   if (autograd::needs(t)) fail("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
   if (t.is_conj())
     fail("Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead.");
+  if (t.is_neg())
+    fail("Can't call numpy() on Tensor that has negative bit set. Use tensor.resolve_neg().numpy() instead.");
   if (!t.device().is_cpu())
     fail<TypeError>("can't convert ", t.device().str(),
                     " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
@@ -284,7 +286,7 @@ void bind_numpy(nb::module_&) {
       "read-only.");
   def(
       "numpy(Tensor self, *, bool force=False) -> object",
-      [](Args& a) { return to_numpy(a.flag(1) ? resolve_conj(detach(a.tensor(0))) : a.tensor(0)); }, kMethod,
+      [](Args& a) { return to_numpy(a.flag(1) ? resolve_lazy(detach(a.tensor(0))) : a.tensor(0)); }, kMethod,
       "A NumPy array that shares the memory of the tensor.\n\nforce: detach first.\nRaises RuntimeError if it requires "
       "grad, TypeError "
       "for dtypes that NumPy does not have.");

@@ -224,7 +224,8 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
   return nullptr;
 }
 
-// Calls the handler with copies of the tensors that have the conjugate bit. What it writes goes back to them.
+// Calls the handler with copies of the tensors that have the conjugate or the negative bit. What it writes goes back to
+// them.
 [[gnu::cold]] PyObject* call_resolved(const Signature& s, Args& args) {
   struct Kept {
     std::vector<PyObject*> objects;
@@ -237,15 +238,15 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
   for (size_t i = 0; i < s.params.size(); ++i) {
     PyObject* const o = args.values[i];
     if (!o) continue;
-    kept.objects.push_back(without_conj(o));
+    kept.objects.push_back(without_lazy(o));
     PyObject* const plain = kept.objects.back();
     if (plain == o) continue;
     args.values[i] = plain;
     if (s.params[i].name != "out" && !(i == 0 && s.inplace)) continue;
     if (!is_tensor(o) || changed)
       fail(args.function,
-           "(): several tensors that have the conjugate bit set cannot be written to; call "
-           "resolve_conj() first");
+           "(): several tensors that have the conjugate or negative bit set cannot be written to; call "
+           "resolve_conj() or resolve_neg() first");
     autograd::check_inplace(unwrap(o));
     changed = o;
     copy = plain;
@@ -269,7 +270,7 @@ PyObject* call(PyObject* callable, PyObject* const* given, size_t nargsf, PyObje
   try {
     for (const Signature& s : f.overloads)
       if (bind(s, given, count, names, args, nullptr)) {
-        if (TensorImpl::any_conj() && !s.conj_aware) [[unlikely]]
+        if (TensorImpl::any_lazy() && !s.lazy_aware) [[unlikely]]
           return call_resolved(s, args);
         return s.handler(args);
       }

@@ -52,7 +52,7 @@ Signature parse_signature(const char* text, Handler handler) {
   s.handler = handler;
   s.shown = text;
   const std::string name = s.text.substr(0, s.text.find('('));
-  s.conj_aware = is_conj_aware(name.c_str());
+  s.lazy_aware = is_lazy_aware(name.c_str());
   s.inplace = (name.ends_with('_') && !name.ends_with("__")) || name == "__idiv__";
   for (const auto& [ours, theirs] : {std::pair<std::string, std::string>("Operand ", "Tensor or Number "),
                                      {"Scalar", "Number"},

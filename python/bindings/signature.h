@@ -42,7 +42,7 @@ struct Signature {
   int positional = 0;
   Handler handler;
   const Operation* operation = nullptr;
-  bool conj_aware = false;
+  bool lazy_aware = false;
   bool inplace = false;  // changes the tensor that is its first argument
 };
 

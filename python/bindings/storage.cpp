@@ -1,6 +1,10 @@
 // UntypedStorage, the methods that lead from tensors to their storage and back, and what copy and pickle need.
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <unordered_map>
@@ -10,6 +14,7 @@
 #include "autograd/hooks.h"
 #include "layout/layout.h"
 #include "rushlight/creation.h"
+#include "rushlight/shared_memory.h"
 
 namespace rushlight::python {
 
@@ -220,12 +225,12 @@ PyObject* set_to(Args& a, const Tensor& source) {
 }
 
 // self, source, storage_offset, size, stride
-PyObject* set_geometry(Args& a, const Ref<Storage>& storage, DType dtype, bool conjugate) {
+PyObject* set_geometry(Args& a, const Ref<Storage>& storage, DType dtype, uint8_t lazy) {
   const DimVector sizes = a.ints(3);
   layout::checked_numel(sizes, item_size(dtype));
   const DimVector strides = a.has(4) ? a.ints(4) : layout::contiguous_strides(sizes);
   const Tensor part = tensor_on(storage, dtype, a.integer(2), sizes, strides);
-  part.impl()->set_conj(conjugate && is_complex(dtype));
+  part.impl()->set_lazy(lazy);
   return set_to(a, part);
 }
 
@@ -238,14 +243,14 @@ void register_set() {
   def("set_(Tensor self, Tensor source)", [](Args& a) { return set_to(a, a.tensor(1)); }, kMethod);
   def(
       "set_(Tensor self, Tensor source, int storage_offset, int[] size, int[]? stride=None)",
-      [](Args& a) { return set_geometry(a, a.tensor(1).storage(), a.tensor(1).dtype(), a.tensor(1).is_conj()); },
+      [](Args& a) { return set_geometry(a, a.tensor(1).storage(), a.tensor(1).dtype(), a.tensor(1).impl()->lazy()); },
       kMethod);
   def(
       "set_(Tensor self, object source)",
       [](Args& a) {
         const DType dtype = a.tensor(0).dtype();
         const Tensor whole = whole_storage(storage_argument(a.object(1), dtype), dtype);
-        whole.impl()->set_conj(a.tensor(0).is_conj());
+        whole.impl()->set_lazy(a.tensor(0).impl()->lazy());
         return set_to(a, whole);
       },
       kMethod);
@@ -253,7 +258,7 @@ void register_set() {
       "set_(Tensor self, object source, int storage_offset, int[] size, int[]? stride=None)",
       [](Args& a) {
         const DType dtype = a.tensor(0).dtype();
-        return set_geometry(a, storage_argument(a.object(1), dtype), dtype, a.tensor(0).is_conj());
+        return set_geometry(a, storage_argument(a.object(1), dtype), dtype, a.tensor(0).impl()->lazy());
       },
       kMethod);
 }
@@ -284,6 +289,79 @@ PyObject* wrap_storage(const Ref<Storage>& storage) {
   objects()[storage.get()] = made.ptr();
   return made.release().ptr();
 }
+
+namespace {
+
+// How rushlight.multiprocessing hands storages on, under torch's names.
+void bind_sharing(nb::class_<UntypedStorage>& type) {
+  using Handle = std::pair<int, int64_t>;
+  type.def(
+          "share_memory_",
+          [](nb::handle self) {
+            SharedMemory::share(storage_of(self.ptr()).storage);
+            return nb::borrow(self);
+          },
+          "Moves the memory, in place, to where other processes can map it.")
+      .def(
+          "is_shared", [](const UntypedStorage& s) { return s.storage->is_shared(); },
+          "Whether other processes can map the memory.")
+      .def(
+          "_share_fd_cpu_",
+          [](const UntypedStorage& s) {
+            SharedMemory::share(s.storage);
+            return Handle(SharedMemory::descriptor(*s.storage), s.size());
+          },
+          "(descriptor, bytes) of the memory, which is shared from now on. The descriptor stays the storage's own.")
+      .def_static(
+          "_new_shared_fd_cpu",
+          [](int descriptor, int64_t nbytes) {
+            if (nbytes < 0) fail("_new_shared_fd_cpu: the size must not be negative, got ", nbytes);
+            return nb::steal(wrap_storage(SharedMemory::open(descriptor, static_cast<size_t>(nbytes))));
+          },
+          "The storage of the memory behind a descriptor.")
+      .def(
+          "_share_filename_cpu_",
+          [](const UntypedStorage& s) {
+            SharedMemory::share(s.storage);
+            const std::string path =
+                "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(SharedMemory::descriptor(*s.storage));
+            return nb::make_tuple(nb::bytes("", 0), nb::bytes(path.c_str(), path.size()), s.size());
+          },
+          "(manager, path, bytes) of the memory, which is shared from now on. There is no manager: the path is good "
+          "while this process has the storage.")
+      .def_static(
+          "_new_shared_filename_cpu",
+          [](nb::bytes, nb::bytes path, int64_t nbytes) {
+            if (nbytes < 0) fail("_new_shared_filename_cpu: the size must not be negative, got ", nbytes);
+            const int descriptor = open(path.c_str(), O_RDWR | O_CLOEXEC);
+            if (descriptor < 0)
+              fail("unable to open shared memory object <", path.c_str(),
+                   "> in read-write mode: ", std::strerror(errno), " (", errno, ")");
+            const struct Closed {
+              int fd;
+              ~Closed() { close(fd); }
+            } closed{descriptor};
+            return nb::steal(wrap_storage(SharedMemory::open(descriptor, static_cast<size_t>(nbytes))));
+          },
+          "The storage of the memory behind such a path.")
+      .def(
+          "_count_messages",
+          [](const UntypedStorage& s, int by) { return SharedMemory::count_messages(*s.storage, by); },
+          "Changes the number, shared as the memory, of messages on their way that tell of it.")
+      .def("_shared_incref", [](nb::handle self) { return nb::borrow(self); })
+      .def("_shared_decref", [](nb::handle self) { return nb::borrow(self); });
+  for (const char* name : {"_new_shared", "_new_using_fd_cpu", "_new_using_filename_cpu"})
+    type.def_static(
+        name,
+        [](int64_t nbytes) {
+          const Ref<Storage> made = allocate_bytes(nbytes, {});
+          SharedMemory::share(made);
+          return nb::steal(wrap_storage(made));
+        },
+        "New shared memory.");
+}
+
+}  // namespace
 
 void bind_storage(nb::module_& m) {
   static PyType_Slot slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)}, {0, nullptr}};
@@ -334,7 +412,6 @@ void bind_storage(nb::module_& m) {
           },
           nb::arg("dtype"), "Reverses the bytes of every number of dtype in place.")
       .def("_fix_weakref", [](const UntypedStorage&) {})
-      .def("share_memory_", [](nb::handle self) { return nb::borrow(self); })
       .def(
           "to",
           [](nb::handle self, nb::handle device, bool) {
@@ -349,7 +426,6 @@ void bind_storage(nb::module_& m) {
              const Device d = s.storage->device();
              return d.is_cpu() ? nb::none() : nb::object(nb::int_(static_cast<int>(d.index)));
            })
-      .def("is_shared", [](const UntypedStorage&) { return false; })
       .def("is_pinned", [](const UntypedStorage&) { return false; })
       .def("resizable", [](const UntypedStorage& s) { return s.storage->resizable(); })
       .def("type", [](const UntypedStorage&) { return "torch.storage.UntypedStorage"; })
@@ -418,10 +494,7 @@ void bind_storage(nb::module_& m) {
       .def("untyped", [](nb::handle self) { return nb::borrow(self); })
       .def("__reduce__", [](nb::handle self) { return self.attr("__reduce_ex__")(2); })
       .def("__reduce_ex__", [](nb::handle self, int protocol) {
-        nb::object rebuild = nb::module_::import_("rushlight._rebuild").attr("_rebuild_storage");
-        nb::object data = protocol >= 5 ? nb::steal(check_object(PyPickleBuffer_FromObject(self.ptr())))
-                                        : nb::steal(check_object(PyBytes_FromObject(self.ptr())));
-        return nb::make_tuple(rebuild, nb::make_tuple(data));
+        return nb::module_::import_("rushlight._rebuild").attr("_reduce_storage")(self, protocol);
       });
   static constexpr std::pair<const char*, const char*> conversions[] = {{"double", "float64"},
                                                                         {"float", "float32"},
@@ -435,6 +508,7 @@ void bind_storage(nb::module_& m) {
                                                                         {"bool", "bool"},
                                                                         {"complex_double", "complex128"},
                                                                         {"complex_float", "complex64"}};
+  bind_sharing(type);
   for (const auto& [method, dtype] : conversions)
     type.def(method, [dtype = dtype](nb::handle self) {
       return nb::module_::import_("rushlight._storage_bytes").attr("convert")(self, dtype);

@@ -166,7 +166,7 @@ PyObject* get_data(PyObject* self, void* attribute) {
     // Shares memory, but neither history nor the counter of changes.
     const Tensor& t = unwrap(self);
     TensorImpl* impl = TensorImpl::create(t.storage(), t.dtype(), t.sizes(), t.strides(), t.storage_offset());
-    impl->set_conj(t.is_conj());
+    impl->set_lazy(t.impl()->lazy());
     impl->inference = t.impl()->inference;
     impl->version = new VersionCounter;
     impl->version->owners = 1;
@@ -195,12 +195,12 @@ int set_part(PyObject* self, PyObject* value, void* attribute) {
     if (!value || !(is_tensor(value) || is_number(value)))
       fail<TypeError>("the real or imaginary part of a tensor can be set to a tensor or a number, not ",
                       value ? type_name(value) : "nothing");
-    const Owned plain(without_conj(value));
+    const Owned plain(without_lazy(value));
     const Tensor& t = unwrap(self);
     auto store = [&](const Tensor& x) {
       is_tensor(plain.get()) ? copy_(Part(x), unwrap(plain.get())) : fill_(Part(x), to_scalar(plain.get()));
     };
-    if (t.is_conj())
+    if (t.is_lazy())
       change_resolved(t, store);
     else
       store(t);

@@ -176,13 +176,13 @@ struct Operator {
 
 template <class F>
 [[gnu::cold, gnu::noinline]] PyObject* operate_resolved(PyObject* a, PyObject* b, const Operator& op, F&& f) {
-  const Owned c(without_conj(a)), d(without_conj(b));
+  const Owned c(without_lazy(a)), d(without_lazy(b));
   const Side x(c.get()), y(d.get());
   if (!x.valid || !y.valid) return operate_foreign(a, b, op);
   return wrap(f(x.operand(), y.operand()));
 }
 
-// The way of an operator while classes with handlers or the conjugate bit are about.
+// The way of an operator while classes with handlers or lazy bits are about.
 template <class F>
 [[gnu::cold, gnu::noinline]] PyObject* operate_carefully(PyObject* a, PyObject* b, const Operator& op, F&& f) {
   PyObject* result;
@@ -193,7 +193,7 @@ template <class F>
 template <class F>
 PyObject* operate(PyObject* a, PyObject* b, const Operator& op, F&& f) {
   return guarded([&]() -> PyObject* {
-    if (overrides_possible() || TensorImpl::any_conj()) [[unlikely]]
+    if (overrides_possible() || TensorImpl::any_lazy()) [[unlikely]]
       return operate_carefully(a, b, op, f);
     const Side x(a), y(b);
     if (!x.valid || !y.valid) [[unlikely]]
@@ -227,8 +227,8 @@ PyObject* nb_power(PyObject* a, PyObject* b, PyObject* modulo) {
 }
 
 PyObject* matmul_of(const Tensor& a, const Tensor& b) {
-  if (a.is_conj() || b.is_conj()) [[unlikely]]
-    return wrap(matmul(resolve_conj(a), resolve_conj(b)));
+  if (a.is_lazy() || b.is_lazy()) [[unlikely]]
+    return wrap(matmul(resolve_lazy(a), resolve_lazy(b)));
   return wrap(matmul(a, b));
 }
 
@@ -248,10 +248,10 @@ template <class F>
 [[gnu::cold, gnu::noinline]] PyObject* change_carefully(PyObject* a, PyObject* b, const char* method, F&& f) {
   PyObject* result;
   if (overrides_possible() && overridden_operator(method, method, a, b, &result)) return result;
-  const Owned other(without_conj(b));
+  const Owned other(without_lazy(b));
   const Side y(other.get());
   if (!y.valid) return operate_foreign(a, b, {method, method});
-  if (unwrap(a).is_conj())
+  if (unwrap(a).is_lazy())
     change_resolved(unwrap(a), [&](const Tensor& x) { f(x, y.operand()); });
   else
     f(unwrap(a), y.operand());
@@ -261,7 +261,7 @@ template <class F>
 template <class F>
 PyObject* change(PyObject* a, PyObject* b, const char* method, F&& f) {
   return guarded([&]() -> PyObject* {
-    if (overrides_possible() || TensorImpl::any_conj()) [[unlikely]]
+    if (overrides_possible() || TensorImpl::any_lazy()) [[unlikely]]
       return change_carefully(a, b, method, f);
     const Side y(b);
     if (!y.valid) [[unlikely]]
@@ -298,7 +298,7 @@ PyObject* nb_inplace_power(PyObject* a, PyObject* b, PyObject*) {
 
 PyObject* nb_negative(PyObject* a) {
   RL_TAKEN_OVER("neg", a);
-  return guarded([&] { return wrap(unwrap(a).is_conj() ? neg(resolve_conj(unwrap(a))) : neg(unwrap(a))); });
+  return guarded([&] { return wrap(neg(resolve_lazy(unwrap(a)))); });
 }
 PyObject* nb_positive(PyObject* a) {
   RL_TAKEN_OVER("positive", a);
@@ -309,14 +309,14 @@ PyObject* nb_positive(PyObject* a) {
 }
 PyObject* nb_absolute(PyObject* a) {
   RL_TAKEN_OVER("abs", a);
-  return guarded([&] { return wrap(unwrap(a).is_conj() ? abs(resolve_conj(unwrap(a))) : abs(unwrap(a))); });
+  return guarded([&] { return wrap(abs(resolve_lazy(unwrap(a)))); });
 }
 PyObject* nb_invert(PyObject* a) {
   RL_TAKEN_OVER("__invert__", a);
   return guarded([&] {
     if (!is_integral(unwrap(a).dtype(), true))
       fail<TypeError>("~ (operator.invert) is only implemented on integer and Boolean-type tensors");
-    return wrap(bitwise_not(unwrap(a)));
+    return wrap(bitwise_not(resolve_lazy(unwrap(a))));
   });
 }
 // What a handler gave for a slot that answers with a truth value or a length.
@@ -402,10 +402,10 @@ PyObject* tensor_compare(PyObject* a, PyObject* b, int op) {
     PyObject* result;
     if (overridden_operator(kComparisons[op], kComparisons[op], a, b, &result)) return result;
   }
-  if (!TensorImpl::any_conj()) [[likely]]
+  if (!TensorImpl::any_lazy()) [[likely]]
     return compare(a, b, op);
   return guarded([&]() -> PyObject* {
-    const Owned c(without_conj(a)), d(without_conj(b));
+    const Owned c(without_lazy(a)), d(without_lazy(b));
     return check_object(compare(c.get(), d.get(), op));
   });
 }
@@ -447,12 +447,12 @@ int tensor_contains(PyObject* self, PyObject* value) {
   if (PyObject* taken; overrides_possible() && overridden("__contains__", {self, value}, &taken)) [[unlikely]]
     return static_cast<int>(answer(taken, PyObject_IsTrue));
   return guarded_status([&] {
-    const Owned plain(without_conj(value));
+    const Owned plain(without_lazy(value));
     const Side y(plain.get());
     if (!y.valid)
       fail("Tensor.__contains__ only supports Tensor or scalar, but you passed in a ",
            repr_of(reinterpret_cast<PyObject*>(Py_TYPE(value))), ".");
-    return any(eq(resolve_conj(unwrap(self)), y.operand())).item().to_bool();
+    return any(eq(resolve_lazy(unwrap(self)), y.operand())).item().to_bool();
   });
 }
 

@@ -205,7 +205,13 @@ void register_parts() {
       "resolve_conj(Tensor input)",
       [](Args& a) { return a.tensor(0).is_conj() ? wrap(resolve_conj(a.tensor(0))) : self_of(a); }, kBoth,
       "A copy in memory of its own where is_conj(), else the tensor itself.");
-  def("resolve_neg(Tensor input)", self_of);
+  def(
+      "_neg_view(Tensor input)", [](Args& a) { return wrap(lazy_neg(a.tensor(0))); }, kBoth,
+      "The negative as a view: the same memory, read and written negated.");
+  def(
+      "resolve_neg(Tensor input)",
+      [](Args& a) { return a.tensor(0).is_neg() ? wrap(resolve_neg(a.tensor(0))) : self_of(a); }, kBoth,
+      "A copy in memory of its own where is_neg(), else the tensor itself.");
   def(
       "real(Tensor input)",
       [](Args& a) { return is_complex(a.tensor(0).dtype()) ? wrap(real(a.tensor(0))) : self_of(a); }, kFunction,

@@ -49,6 +49,7 @@ _LAZY_MODULES = (
     "fft",
     "functional",
     "linalg",
+    "multiprocessing",
     "special",
     "signal",
     "masked",

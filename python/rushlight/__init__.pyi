@@ -10,6 +10,7 @@ from . import cuda as cuda
 from . import fft as fft
 from . import functional as functional
 from . import linalg as linalg
+from . import multiprocessing as multiprocessing
 from . import nn as nn
 from . import optim as optim
 from . import overrides as overrides

@@ -86,7 +86,7 @@ def _bits(machine: Machine, tensor: Tensor, requires_grad, hooks, metadata) -> T
                 raise UnpicklingError(f"unknown metadata of a tensor: {shown(bit)}: {shown(value)}")
             if value and (tensor.dtype is _C.bool or (bit == "conj" and not tensor.is_complex())):
                 raise UnpicklingError(f"a tensor of {tensor.dtype} cannot have the {bit} bit")
-            machine.memory.take(_TENSOR_BYTES + (tensor.numel() * tensor.element_size() if bit == "neg" else 0))
+            machine.memory.take(_TENSOR_BYTES)
     return _finished(tensor, requires_grad, metadata)
 
 

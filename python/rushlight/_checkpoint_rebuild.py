@@ -47,7 +47,7 @@ def _finished(tensor: Tensor, requires_grad: bool, metadata: dict | None) -> Ten
     if metadata and metadata.get("conj"):
         tensor = tensor.conj().detach()
     if metadata and metadata.get("neg"):
-        tensor = tensor.neg()
+        tensor = tensor._neg_view().detach()
     if requires_grad:
         tensor.requires_grad = True
     return tensor

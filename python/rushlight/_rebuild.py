@@ -16,10 +16,37 @@ def _rebuild_storage(data):
     return _C._storage_from_buffer(data)
 
 
-def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, conj=False):
+def _to_other_process():
+    """Whether multiprocessing's pickler asks, two frames up, that has not been taught to share tensors. Now it has."""
+    caller = sys._getframe(1).f_back
+    if caller is None or caller.f_globals.get("__name__") != "multiprocessing.reduction":
+        return False
+    if __package__ + ".multiprocessing" in sys.modules:
+        return False
+    from . import multiprocessing  # noqa: F401
+
+    return True
+
+
+def _reduce_storage(storage, protocol):
+    """What UntypedStorage.__reduce_ex__ returns."""
+    if _to_other_process():
+        from .multiprocessing.reductions import reduce_storage
+
+        return reduce_storage(storage)
+    if protocol < 5:
+        return _rebuild_storage, (bytes(storage),)
+    from pickle import PickleBuffer
+
+    return _rebuild_storage, (PickleBuffer(storage),)
+
+
+def _rebuild_tensor(storage, dtype, offset, size, stride, requires_grad, conj=False, neg=False):
     tensor = _C._tensor_on_storage(storage, dtype, offset, size, stride)
     if conj:
         tensor = tensor.conj().detach()
+    if neg:
+        tensor = tensor._neg_view().detach()
     if requires_grad:
         tensor.requires_grad = True
     return tensor
@@ -41,6 +68,8 @@ def _parts(tensor, storage):
         tensor.stride(),
         tensor.requires_grad,
     )
+    if tensor.is_neg():
+        return (*parts, tensor.is_conj(), True)
     return (*parts, True) if tensor.is_conj() else parts
 
 
@@ -59,6 +88,10 @@ def _rebuild_with_state(parts, state):
 
 def _reduce(tensor):
     """What Tensor.__reduce_ex__ returns. Gradients, history and hooks are not kept."""
+    if _to_other_process():
+        from .multiprocessing.reductions import reduce_tensor
+
+        return reduce_tensor(tensor)
     parts = _parts(tensor, tensor.untyped_storage())
     state = tensor.__dict__
     if type(tensor) is not Tensor:

@@ -32,6 +32,8 @@ def _whole(tensor):
     flat = tensor.detach()
     if flat.is_conj():  # the memory as it is
         flat = flat.conj()
+    if flat.is_neg():
+        flat = flat._neg_view()
     return flat.as_strided((tensor.untyped_storage().nbytes() // tensor.element_size(),), (1,), 0)
 
 

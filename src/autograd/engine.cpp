@@ -218,7 +218,7 @@ struct Run {
     NoGradGuard no_grad;
     for (size_t i = 0; i < out.size(); ++i) {
       if (!out[i].defined() || !is_differentiable(out[i].dtype())) continue;
-      const Tensor g = resolve_conj(out[i]);
+      const Tensor g = resolve_lazy(out[i]);
       if (!item(any(ne(g, g))).to_bool()) continue;
       autograd::report_failed(node);
       fail("Function '", node.name(), "' returned nan values in its ", i, "th output.");
@@ -406,7 +406,7 @@ std::vector<Tensor> start(std::span<const End> roots, std::span<const Tensor> gr
   starts.reserve(roots.size());
   for (size_t i = 0; i < roots.size(); ++i) {
     const End& root = roots[i];
-    Tensor grad = grads.empty() || !grads[i].defined() ? Tensor() : resolve_conj(grads[i]);
+    Tensor grad = grads.empty() || !grads[i].defined() ? Tensor() : resolve_lazy(grads[i]);
     if (!root.edge.node) fail("element ", i, " of tensors does not require grad and does not have a grad_fn");
     if (root.edge.slot >= root.edge.node->outputs)
       fail("element ", i, " of tensors is output ", root.edge.slot, " of ", root.edge.node->name(), ", which has ",

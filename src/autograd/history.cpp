@@ -53,32 +53,39 @@ struct Part {
         view(layout::geometry_of(part)),
         paired_base(is_complex(whole.dtype()) && !is_complex(part.dtype())),
         paired_view(!is_complex(whole.dtype()) && is_complex(part.dtype())),
-        conjugate(is_complex(part.dtype()) && whole.is_conj() != part.is_conj()) {
+        conjugate(is_complex(part.dtype()) && whole.is_conj() != part.is_conj()),
+        conjugate_base(paired_base && whole.is_conj()),
+        negate(whole.is_neg() != part.is_neg()) {
     if (paired_base) base = in_pairs(base);
     if (paired_view) view = in_pairs(view);
   }
 
   // The gradient of the view as elements of the base, and back.
   Tensor to_base(const Tensor& grad) const {
-    const Tensor g = conjugate ? conj(grad) : grad;
-    return paired_view ? view_as_real(resolve_conj(g)) : g;
+    const Tensor conjugated = conjugate ? conj(grad) : grad, g = negate ? neg(conjugated) : conjugated;
+    return paired_view ? view_as_real(resolve_lazy(g)) : g;
   }
   Tensor to_view(const Tensor& slice) const {
     const Tensor g = paired_view ? view_as_complex(clone(slice, true)) : slice;
-    return conjugate ? conj(g) : paired_view ? g : clone(g);
+    if (!conjugate && !negate) return paired_view ? g : clone(g);
+    const Tensor conjugated = conjugate ? conj(g) : g;
+    return negate ? neg(conjugated) : conjugated;
   }
+  // The gradient of the base as that of its memory, where the view takes parts of complex numbers; and back.
+  Tensor of_memory(const Tensor& grad) const { return conjugate_base ? conj(grad) : grad; }
 
   // A node that gives the gradient of the view to the base.
   Ref<Node> node() const {
     auto derivative = [part = *this](autograd::Grads& g) {
       const Tensor whole = as_strided_backward(part.to_base(g.grad()), part.base, part.view);
-      g[0] = part.paired_base ? view_as_complex(whole.is_contiguous() ? whole : clone(whole, true)) : whole;
+      g[0] = part.paired_base ? part.of_memory(view_as_complex(whole.is_contiguous() ? whole : clone(whole, true)))
+                              : whole;
     };
     return Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>("AsStridedBackward0", derivative, 1));
   }
 
   layout::Geometry base, view;
-  bool paired_base, paired_view, conjugate;
+  bool paired_base, paired_view, conjugate, conjugate_base, negate;
 };
 
 // Differentiates an in-place change of a view with respect to the whole base: the part of the gradient that belongs
@@ -96,7 +103,7 @@ class CopySlices final : public Node {
   void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
     if (!grads[0].defined()) return;
     const Tensor result = empty_strided(base_.sizes, base_.strides, grads[0].dtype(), grads[0].device());
-    copy_(result, grads[0]);
+    copy_(result, part_.of_memory(grads[0]));
     const Tensor slice = as_strided(part_.paired_base ? view_as_real(result) : result, part_.view.sizes,
                                     part_.view.strides, part_.view.offset - part_.base.offset);
     const Tensor arrived = part_.to_view(slice);
@@ -106,10 +113,10 @@ class CopySlices final : public Node {
       // Nobody asks for the gradient of the old base.
     } else if (inner[0].defined()) {
       copy_(slice, part_.to_base(inner[0]));
-      out[0] = result;
+      out[0] = part_.of_memory(result);
     } else {
       zero_(slice);
-      out[0] = result;
+      out[0] = part_.of_memory(result);
     }
     for (size_t i = 1; i < inner.size(); ++i) out[i] = std::move(inner[i]);
   }
@@ -250,7 +257,7 @@ void Tensor::set_grad(const Tensor& g) const {
   if (!equal(g.sizes(), sizes()))
     fail("attempting to assign a gradient of size '", g.sizes(), "' to a tensor of size '", sizes(),
          "'. Please ensure that the gradient and the tensor are the same size");
-  meta_of(*this).grad = resolve_conj(g);
+  meta_of(*this).grad = resolve_lazy(g);
 }
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_graph) const {

@@ -71,6 +71,45 @@ void Storage::destroy() {
   rushlight::deallocate(this, block);
 }
 
+bool Storage::try_retain() {
+  uint32_t owners = refs_.load(std::memory_order_relaxed);
+  while (owners)
+    if (refs_.compare_exchange_weak(owners, owners + 1, std::memory_order_relaxed)) return true;
+  return false;
+}
+
+namespace {
+// New memory beside the old one, whose address somebody outside still has.
+struct Moved {
+  Storage::Deleter deleter, old_deleter;
+  void *context, *old_context, *old_data;
+  size_t old_nbytes;
+};
+}  // namespace
+
+void Storage::move_to(void* data, Deleter deleter, void* context) {
+  if (pinned_ && !inline_) {
+    auto* both =
+        new Moved{deleter, deleter_, context, deleter_ ? context_ : nullptr, data_, deleter_ ? nbytes_ : capacity_};
+    deleter = [](void* context, void* data, size_t nbytes) {
+      const Moved* const m = static_cast<Moved*>(context);
+      m->deleter(m->context, data, nbytes);
+      if (m->old_deleter)
+        m->old_deleter(m->old_context, m->old_data, m->old_nbytes);
+      else
+        require_backend({}).deallocate(m->old_data, m->old_nbytes, -1);
+      delete m;
+    };
+    context = both;
+  } else {
+    free_data();  // nothing where the data lie behind this header
+  }
+  inline_ = false;
+  data_ = static_cast<char*>(data);
+  deleter_ = deleter;
+  context_ = context;
+}
+
 void Storage::resize(size_t nbytes) {
   if (!resizable()) fail("Trying to resize storage that is not resizable");
   if (nbytes <= capacity_) {

@@ -11,7 +11,7 @@ namespace rushlight {
 
 void (*release_parked)(void* python) = nullptr;
 
-std::atomic<int64_t> TensorImpl::conj_tensors_{0};
+std::atomic<int64_t> TensorImpl::lazy_tensors_{0};
 
 TensorImpl* TensorImpl::create(Ref<Storage> storage, DType dtype, IntSpan sizes, IntSpan strides, int64_t offset) {
   TensorImpl* t = new (allocate(sizeof(TensorImpl))) TensorImpl;
@@ -76,7 +76,7 @@ void TensorImpl::destroy() {
   if (python) [[unlikely]]
     release_parked(python);
   if (base) base->release();
-  set_conj(false);
+  set_lazy(0);
   if (dims_ != inline_) delete[] dims_;
   if (version != &storage->version() && version->owners.fetch_sub(1) == 1) delete version;
   this->~TensorImpl();
@@ -87,13 +87,14 @@ Tensor share(const Tensor& t) {
   TensorImpl* impl = TensorImpl::create(t.storage(), t.dtype(), t.sizes(), t.strides(), t.storage_offset());
   impl->version = t.impl()->version;
   impl->inference = t.impl()->inference;
-  impl->set_conj(t.is_conj());
+  impl->set_lazy(t.impl()->lazy());
   if (impl->version != &t.storage()->version()) impl->version->owners.fetch_add(1);
   return Tensor::adopt(impl);
 }
 
-void Tensor::fail_conj() {
-  fail("the memory of a tensor that has the conjugate bit set was asked for; call resolve_conj() first");
+void Tensor::fail_lazy() const {
+  if (is_conj()) fail("the memory of a tensor that has the conjugate bit set was asked for; call resolve_conj() first");
+  fail("the memory of a tensor that has the negative bit set was asked for; call resolve_neg() first");
 }
 
 int64_t wrap_dim(int64_t dim, int64_t ndim) {

@@ -1,6 +1,7 @@
 // Elementwise functions of two operands, compiled once per instruction set.
 #include <type_traits>
 
+#include "cpu/boolean.h"
 #include "cpu/complex_arithmetic.h"
 #include "cpu/divide_integers.h"
 #include "cpu/loops.h"
@@ -20,7 +21,7 @@ struct AddF {
   RL_INLINE static T call(T a, T b) {
     if constexpr (kIsComplex<T>)
       return {a.re + b.re, a.im + b.im};
-    else if constexpr (std::is_same_v<T, bool>)
+    else if constexpr (std::is_same_v<T, Boolean>)
       return a | b;
     else if constexpr (kIsFloat<T>)
       return a + b;
@@ -44,7 +45,7 @@ struct MulF {
   RL_INLINE static T call(T a, T b) {
     if constexpr (kIsComplex<T>)
       return product(a, b);
-    else if constexpr (std::is_same_v<T, bool>)
+    else if constexpr (std::is_same_v<T, Boolean>)
       return a & b;
     else if constexpr (kIsFloat<T>)
       return a * b;
@@ -370,7 +371,7 @@ void fill_complex(ElementwiseTable& t, BinaryOp op) {
 }
 template <class F>
 void fill_bool(ElementwiseTable& t, BinaryOp op) {
-  fill<F, bool>(t, op, DType::Bool);
+  fill<F, Boolean>(t, op, DType::Bool);
 }
 
 // Integers of 32 and 64 bits by vectors where the processor has them.

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 #endif
 
+#include "cpu/boolean.h"
 #include "cpu/loops.h"
 
 namespace rushlight::cpu::RL_ISA {
@@ -27,17 +28,20 @@ RL_INLINE To convert(From x) {
     else
       return {convert<R>(x), convert<R>(0.0f)};
   } else if constexpr (kIsComplex<From>) {
-    if constexpr (std::is_same_v<To, bool>)
-      return convert<bool>(x.re) | convert<bool>(x.im);
+    if constexpr (std::is_same_v<To, Boolean>)
+      return bool(convert<Boolean>(x.re)) | bool(convert<Boolean>(x.im));
     else
       return convert<To>(x.re);
+  } else if constexpr (std::is_same_v<From, Boolean>) {
+    // As a minimum, so that the conversions of bytes follow, which vectorise better than those of C++ bools.
+    return convert<To>(x.byte < 1 ? x.byte : uint8_t{1});
   } else if constexpr (kIsHalf<From>) {
     return convert<To>(From::to_float(x.bits));
   } else if constexpr (kIsHalf<To>) {
     To h;
     h.bits = To::from_float(static_cast<float>(x));
     return h;
-  } else if constexpr (std::is_same_v<To, bool>) {
+  } else if constexpr (std::is_same_v<To, Boolean>) {
     return x != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && sizeof(To) < 4) {
     // Through int32, so that values out of range wrap instead of being undefined.
@@ -102,6 +106,7 @@ void fill(char* out, int64_t stride, int64_t n, T value) {
 template <class To, class From>
 RL_INLINE void widen_bytes(To* out, const From* in, int64_t n) {
   auto store = [&](int64_t i, __m128i bytes, __mmask16 mask) __attribute__((always_inline)) {
+    if constexpr (std::is_same_v<From, Boolean>) bytes = _mm_min_epu8(bytes, _mm_set1_epi8(1));
     const __m512i wide =
         std::is_signed_v<From> ? _mm512_maskz_cvtepi8_epi32(0xffff, bytes) : _mm512_maskz_cvtepu8_epi32(0xffff, bytes);
     if constexpr (std::is_same_v<To, float>)
@@ -139,7 +144,7 @@ void cast_loop(char* const* data, const int64_t* strides, int64_t n, const void*
 template <class From>
 void fill_casts_from(ElementwiseTable& t, DType from) {
   Loop* row = t.cast[static_cast<int>(from)];
-  row[static_cast<int>(DType::Bool)] = cast_loop<bool, From>;
+  row[static_cast<int>(DType::Bool)] = cast_loop<Boolean, From>;
   row[static_cast<int>(DType::UInt8)] = cast_loop<uint8_t, From>;
   row[static_cast<int>(DType::Int8)] = cast_loop<int8_t, From>;
   row[static_cast<int>(DType::Int16)] = cast_loop<int16_t, From>;
@@ -252,7 +257,7 @@ void where_loop(char* const* data, const int64_t* strides, int64_t n, const void
 }  // namespace
 
 void fill_copy(ElementwiseTable& t) {
-  fill_casts_from<bool>(t, DType::Bool);
+  fill_casts_from<Boolean>(t, DType::Bool);
   fill_casts_from<uint8_t>(t, DType::UInt8);
   fill_casts_from<int8_t>(t, DType::Int8);
   fill_casts_from<int16_t>(t, DType::Int16);

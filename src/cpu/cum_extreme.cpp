@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "core/thread_pool.h"
+#include "cpu/boolean.h"
 #include "cpu/loop_plan.h"
 #include "cpu/number.h"
 
@@ -90,7 +91,7 @@ void run(bool largest, const Tensor& in, int64_t dim, const Tensor& values, cons
 
 void cum_extreme(bool largest, const Tensor& in, int64_t dim, const Tensor& values, const Tensor& indices) {
   switch (in.dtype()) {
-    case DType::Bool:
+    case DType::Bool: return run<Boolean>(largest, in, dim, values, indices);
     case DType::UInt8: return run<uint8_t>(largest, in, dim, values, indices);
     case DType::Int8: return run<int8_t>(largest, in, dim, values, indices);
     case DType::Int16: return run<int16_t>(largest, in, dim, values, indices);

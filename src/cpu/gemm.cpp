@@ -324,7 +324,8 @@ void scale(DType dtype, int64_t m, int64_t n, T beta, char* c, int64_t c_rs, int
 
 // Whether the elements of `dtype` differ from those it is computed in.
 bool converts(DType dtype) {
-  return dtype == DType::Float16 || dtype == DType::BFloat16 || dtype == DType::UInt8 || dtype == DType::Int8;
+  return dtype == DType::Float16 || dtype == DType::BFloat16 || dtype == DType::UInt8 || dtype == DType::Int8 ||
+         dtype == DType::Bool;
 }
 
 template <class Ty>

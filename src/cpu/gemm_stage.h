@@ -41,7 +41,9 @@ void stage(DType dtype, int64_t rows, int64_t cols, const void* s, int64_t rs, i
     case DType::Int8:  // modulo 256 the sign does not matter
       return stage_rows(rows, cols, static_cast<const uint8_t*>(s), rs, cs, static_cast<uint16_t*>(d), ld,
                         [](uint8_t x) { return static_cast<uint16_t>(x); });
-    case DType::Bool: return copy_rows<uint8_t>(rows, cols, s, rs, cs, d, ld);
+    case DType::Bool:  // bytes become 0 and 1
+      return stage_rows(rows, cols, static_cast<const uint8_t*>(s), rs, cs, static_cast<uint8_t*>(d), ld,
+                        [](uint8_t x) { return static_cast<uint8_t>(x != 0); });
     case DType::Int16: return copy_rows<uint16_t>(rows, cols, s, rs, cs, d, ld);
     case DType::Int32:
     case DType::Float32: return copy_rows<uint32_t>(rows, cols, s, rs, cs, d, ld);
@@ -117,7 +119,7 @@ void unstage(DType dtype, int64_t rows, int64_t cols, const void* alpha, const v
           [](uint16_t x) { return static_cast<uint8_t>(x); });
     case DType::Bool:
       return unstage_rows<uint8_t, uint8_t>(
-          rows, cols, alpha, block, ld, beta, c, rs, cs, [](uint8_t x) { return x; },
+          rows, cols, alpha, block, ld, beta, c, rs, cs, [](uint8_t x) { return static_cast<uint8_t>(x != 0); },
           [](uint8_t x) { return static_cast<uint8_t>(x != 0); });
     case DType::Int16: return unstage_same<uint16_t>(rows, cols, alpha, block, ld, beta, c, rs, cs);
     case DType::Int32: return unstage_same<uint32_t>(rows, cols, alpha, block, ld, beta, c, rs, cs);

@@ -1,6 +1,7 @@
 // Accumulation under indices: sums, products, maxima and minima.
 #include <cmath>
 
+#include "cpu/boolean.h"
 #include "cpu/index_loops.h"
 #include "cpu/kernels.h"
 
@@ -25,7 +26,7 @@ struct Plus {
   static constexpr BinaryOp kBinary = BinaryOp::Add;
   template <class T>
   static T apply(T a, T b) {
-    if constexpr (std::is_same_v<T, bool>)
+    if constexpr (std::is_same_v<T, Boolean>)
       return a || b;
     else if constexpr (std::is_integral_v<T>)
       return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
@@ -51,7 +52,7 @@ struct Times {
   static constexpr BinaryOp kBinary = BinaryOp::Mul;
   template <class T>
   static T apply(T a, T b) {
-    if constexpr (std::is_same_v<T, bool>)
+    if constexpr (std::is_same_v<T, Boolean>)
       return a && b;
     else if constexpr (std::is_integral_v<T>)
       return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
@@ -70,7 +71,7 @@ struct Extreme {
   static constexpr BinaryOp kBinary = kLargest ? BinaryOp::Maximum : BinaryOp::Minimum;
   template <class T>
   static T apply(T a, T b) {
-    if constexpr (std::is_same_v<T, bool>)
+    if constexpr (std::is_same_v<T, Boolean>)
       return kLargest ? a || b : a && b;
     else if constexpr (std::is_same_v<T, float16> || std::is_same_v<T, bfloat16>)
       return T(apply(static_cast<float>(a), static_cast<float>(b)));
@@ -122,12 +123,12 @@ void combine_run(char* const* data, const int64_t* s, int64_t n, const IndexPara
 
 template <class Op>
 constexpr Loop kCombine[kNumComputeDTypes] = {
-    checked<combine_run<Op, bool>>,    checked<combine_run<Op, uint8_t>>,   checked<combine_run<Op, int8_t>>,
+    checked<combine_run<Op, Boolean>>, checked<combine_run<Op, uint8_t>>,   checked<combine_run<Op, int8_t>>,
     checked<combine_run<Op, int16_t>>, checked<combine_run<Op, int32_t>>,   checked<combine_run<Op, int64_t>>,
     checked<combine_run<Op, float16>>, checked<combine_run<Op, bfloat16>>,  checked<combine_run<Op, float>>,
     checked<combine_run<Op, double>>,  checked<combine_run<Op, complex64>>, checked<combine_run<Op, complex128>>};
 template <bool kLargest>
-constexpr Loop kCombine<Extreme<kLargest>>[kNumComputeDTypes] = {checked<combine_run<Extreme<kLargest>, bool>>,
+constexpr Loop kCombine<Extreme<kLargest>>[kNumComputeDTypes] = {checked<combine_run<Extreme<kLargest>, Boolean>>,
                                                                  checked<combine_run<Extreme<kLargest>, uint8_t>>,
                                                                  checked<combine_run<Extreme<kLargest>, int8_t>>,
                                                                  checked<combine_run<Extreme<kLargest>, int16_t>>,
@@ -175,11 +176,11 @@ void combine_rows(char* dst, const char* src, const int64_t* index, int64_t n, i
 using CombineRows = void (*)(char*, const char*, const int64_t*, int64_t, int64_t, int64_t, const void*);
 template <class Op>
 constexpr CombineRows kCombineRows[kNumComputeDTypes] = {
-    combine_rows<Op, bool>,    combine_rows<Op, uint8_t>, combine_rows<Op, int8_t>,    combine_rows<Op, int16_t>,
+    combine_rows<Op, Boolean>, combine_rows<Op, uint8_t>, combine_rows<Op, int8_t>,    combine_rows<Op, int16_t>,
     combine_rows<Op, int32_t>, combine_rows<Op, int64_t>, combine_rows<Op, float16>,   combine_rows<Op, bfloat16>,
     combine_rows<Op, float>,   combine_rows<Op, double>,  combine_rows<Op, complex64>, combine_rows<Op, complex128>};
 template <bool kLargest>
-constexpr CombineRows kCombineRows<Extreme<kLargest>>[kNumComputeDTypes] = {combine_rows<Extreme<kLargest>, bool>,
+constexpr CombineRows kCombineRows<Extreme<kLargest>>[kNumComputeDTypes] = {combine_rows<Extreme<kLargest>, Boolean>,
                                                                             combine_rows<Extreme<kLargest>, uint8_t>,
                                                                             combine_rows<Extreme<kLargest>, int8_t>,
                                                                             combine_rows<Extreme<kLargest>, int16_t>,

@@ -239,12 +239,18 @@ struct MinMaxOp {
 };
 
 // ---- rows
+// Operations that only ask whether an element is 0 take bools as they lie.
+template <class Op, class T>
+inline constexpr bool kTakesMemory =
+    !kConverts<T> || (sizeof(T) == 1 && (std::is_same_v<Op, TestOp<true>> || std::is_same_v<Op, TestOp<false>> ||
+                                         std::is_same_v<Op, NonZeroOp>));
+
 template <class Op, class T>
 RL_INLINE typename Op::template Acc<T> reduce_row(const char* in, int64_t stride, int64_t n) {
   using A = typename Op::template Acc<T>;
   using X = ComputeOf<T>;
   X buffer[kBuffer];
-  if (!kIsHalf<T> && stride == sizeof(T)) return Op::template run<A, X>(reinterpret_cast<const X*>(in), n);
+  if (kTakesMemory<Op, T> && stride == sizeof(T)) return Op::template run<A, X>(reinterpret_cast<const X*>(in), n);
   A a{};
   for (int64_t done = 0; done < n; done += kBuffer) {
     const int64_t m = n - done < kBuffer ? n - done : kBuffer;
@@ -424,12 +430,13 @@ void fill(ReduceTable& t, ReduceOp op, DType dtype) {
 
 void fill_reduce(ReduceTable& t) {
   for_real_types([&]<class T>(DType dtype) {
-    fill<SumOp, T>(t, ReduceOp::Sum, dtype);
+    constexpr bool kBool = std::is_same_v<T, Boolean>;
+    fill<std::conditional_t<kBool, NonZeroOp, SumOp>, T>(t, ReduceOp::Sum, dtype);
     fill<ProdOp, T>(t, ReduceOp::Prod, dtype);
     fill<TestOp<true>, T>(t, ReduceOp::Any, dtype);
     fill<TestOp<false>, T>(t, ReduceOp::All, dtype);
-    fill<ExtremeOp<true>, T>(t, ReduceOp::Max, dtype);
-    fill<ExtremeOp<false>, T>(t, ReduceOp::Min, dtype);
+    fill<std::conditional_t<kBool, TestOp<true>, ExtremeOp<true>>, T>(t, ReduceOp::Max, dtype);
+    fill<std::conditional_t<kBool, TestOp<false>, ExtremeOp<false>>, T>(t, ReduceOp::Min, dtype);
     fill<MinMaxOp, T>(t, ReduceOp::MinMax, dtype);
     fill<NonZeroOp, T>(t, ReduceOp::NonZero, dtype);
   });

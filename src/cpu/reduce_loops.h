@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include "cpu/boolean.h"
 #include "cpu/vec.h"
 #include "cpu/vmath_base.h"
 #include "rushlight/dtype.h"
@@ -15,7 +16,7 @@ inline constexpr bool kIsHalf = std::is_same_v<T, float16> || std::is_same_v<T, 
 // Calls f.template operator()<T>(dtype) for bool, integers and floating point.
 template <class F>
 RL_INLINE void for_real_types(F f) {
-  f.template operator()<bool>(DType::Bool);
+  f.template operator()<Boolean>(DType::Bool);
   f.template operator()<uint8_t>(DType::UInt8);
   f.template operator()<int8_t>(DType::Int8);
   f.template operator()<int16_t>(DType::Int16);
@@ -49,9 +50,11 @@ inline constexpr bool kIsComplex = false;
 template <class R>
 inline constexpr bool kIsComplex<Cx<R>> = true;
 
-// The type that a T computes in: float for half precision, a byte for bool, else T.
+// The type that a T computes in: float for half precision, a byte (0 or 1) for bool, else T.
 template <class T>
-using ComputeOf = std::conditional_t<kIsHalf<T>, float, std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>;
+using ComputeOf = std::conditional_t<kIsHalf<T>, float, std::conditional_t<std::is_same_v<T, Boolean>, uint8_t, T>>;
+template <class T>
+inline constexpr bool kConverts = !std::is_same_v<T, ComputeOf<T>>;
 
 template <class T>
 RL_INLINE ComputeOf<T> load_as(const T& x) {
@@ -130,6 +133,9 @@ RL_INLINE const ComputeOf<T>* load_row(ComputeOf<T>* buffer, const T* x, int64_t
   if constexpr (kIsHalf<T>) {
     widen_run(buffer, x, n);
     return buffer;
+  } else if constexpr (kConverts<T>) {
+    for (int64_t i = 0; i < n; ++i) buffer[i] = load_as(x[i]);
+    return buffer;
   } else {
     return x;
   }
@@ -138,12 +144,8 @@ RL_INLINE const ComputeOf<T>* load_row(ComputeOf<T>* buffer, const T* x, int64_t
 // Elements as contiguous values of the computing type.
 template <class T>
 RL_INLINE const ComputeOf<T>* gather_run(ComputeOf<T>* buffer, const char* in, int64_t stride, int64_t n) {
-  if (stride == sizeof(T)) {
-    if constexpr (!kIsHalf<T>) return reinterpret_cast<const ComputeOf<T>*>(in);
-    if constexpr (kIsHalf<T>) widen_run(buffer, reinterpret_cast<const T*>(in), n);
-  } else {
-    for (int64_t i = 0; i < n; ++i) buffer[i] = load_as(*reinterpret_cast<const T*>(in + i * stride));
-  }
+  if (stride == sizeof(T)) return load_row(buffer, reinterpret_cast<const T*>(in), n);
+  for (int64_t i = 0; i < n; ++i) buffer[i] = load_as(*reinterpret_cast<const T*>(in + i * stride));
   return buffer;
 }
 

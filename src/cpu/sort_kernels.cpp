@@ -475,7 +475,7 @@ void fill_sort(SortTable& t) {
   t.lanes_to_rows[1] = lanes_to_rows<uint16_t>;
   t.lanes_to_rows[2] = lanes_to_rows<uint32_t>;
   t.lanes_to_rows[3] = lanes_to_rows<uint64_t>;
-  fill<uint8_t>(t, DType::Bool);
+  fill<Boolean>(t, DType::Bool);
   fill<uint8_t>(t, DType::UInt8);
   fill<int8_t>(t, DType::Int8);
   fill<int16_t>(t, DType::Int16);

@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include "cpu/boolean.h"
 #include "cpu/loops.h"
 
 namespace rushlight::cpu::RL_ISA {
@@ -33,6 +34,15 @@ struct KeyOf {
       return static_cast<T>(k);
   }
   static RL_INLINE bool is_special(T) { return false; }
+};
+
+template <>
+struct KeyOf<Boolean> {
+  using Key = int32_t;
+  static constexpr bool kUnsigned = true;
+  static RL_INLINE Key key(Boolean x) { return x; }
+  static RL_INLINE Boolean value(Key k) { return k != 0; }
+  static RL_INLINE bool is_special(Boolean) { return false; }
 };
 
 template <class Bits, class K, Bits Inf>

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "cpu/boolean.h"
 #include "cpu/complex_arithmetic.h"
 #include "cpu/loops.h"
 
@@ -200,7 +201,7 @@ void fill_ternary(TernaryTable& t) {
   fill_numbers<double>(t, DType::Float64);
   fill_numbers<Complex<float>>(t, DType::Complex64);
   fill_numbers<Complex<double>>(t, DType::Complex128);
-  t.isclose[static_cast<int>(DType::Bool)] = isclose<uint8_t>;
+  t.isclose[static_cast<int>(DType::Bool)] = isclose<Boolean>;
   t.complex[0] = complex<uint16_t>;
   t.complex[1] = complex<float>;
   t.complex[2] = complex<double>;

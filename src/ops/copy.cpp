@@ -15,19 +15,15 @@ using autograd::Grads;
 
 namespace {
 
-// The memory of a tensor with the conjugate bit, without the bit and without history.
-Tensor unconjugated(const Tensor& self) {
-  Tensor r = share(self);
-  r.impl()->set_conj(false);
-  return r;
-}
-
-[[gnu::cold]] Tensor clone_conj(const Tensor& self, bool contiguous) {
+[[gnu::cold]] Tensor clone_lazy(const Tensor& self, bool contiguous) {
   Tensor r;
   {
     NoGradGuard no_grad;
-    const Tensor memory = unconjugated(self);
-    r = conj(contiguous && !self.is_contiguous() ? clone(memory, true) : memory);
+    Tensor memory = share(self);
+    memory.impl()->set_lazy(0);
+    if (contiguous && !self.is_contiguous()) memory = clone(memory, true);
+    r = self.is_conj() ? conj(memory) : neg(memory);
+    if (self.is_conj() && self.is_neg()) neg_(r);
   }
   if (autograd::needs(self)) autograd::record("CloneBackward0", r, {&self}, [](Grads& g) { g[0] = g.grad(); });
   return r;
@@ -46,8 +42,8 @@ Tensor unconjugated(const Tensor& self) {
 
 Tensor clone(const Tensor& self, bool contiguous) {
   check_cpu("clone", self);
-  if (self.is_conj()) [[unlikely]]
-    return clone_conj(self, contiguous);
+  if (self.is_lazy()) [[unlikely]]
+    return clone_lazy(self, contiguous);
   Tensor r = contiguous ? empty(self.sizes(), self.dtype(), self.device()) : empty_like(self);
   // A dense tensor in its own order is one block.
   if (self.numel() && equal(r.strides(), self.strides()) && self.is_non_overlapping_and_dense() &&
@@ -64,8 +60,8 @@ Tensor contiguous(const Tensor& self) { return self.is_contiguous() ? self : clo
 Tensor to(const Tensor& self, DType dtype, bool copy) {
   if (dtype == self.dtype()) return copy ? clone(self) : self;
   check_cpu("to", self);
-  if (self.is_conj()) [[unlikely]]
-    return to(resolve_conj(self), dtype);
+  if (self.is_lazy()) [[unlikely]]
+    return to(resolve_lazy(self), dtype);
   if (is_complex(self.dtype()) && !is_complex(dtype) && dtype != DType::Bool)
     warn("Casting complex values to real discards the imaginary part");
   Tensor r = empty_like(self, dtype);
@@ -100,8 +96,12 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
     copy_(lazy_conj(self), lazy_conj(source));
     return self;
   }
-  if (source.is_conj()) [[unlikely]]
-    return copy_(self, resolve_conj(source));
+  if (self.is_neg()) [[unlikely]] {  // in the dtype of self: others may have no negatives
+    copy_(lazy_neg(self), lazy_neg(to(source, self.dtype())));
+    return self;
+  }
+  if (source.is_lazy()) [[unlikely]]
+    return copy_(self, resolve_lazy(source));
   if (!layout::is_expandable_to(source.sizes(), self.sizes())) {
     const DimVector shape = layout::broadcast_shapes(self.sizes(), source.sizes());
     fail("output with shape ", self.sizes(), " doesn't match the broadcast shape ", IntSpan(shape));
@@ -181,8 +181,11 @@ const Tensor& zero_(const Tensor& self) {
 Scalar item(const Tensor& self) {
   if (self.numel() != 1) fail("a Tensor with ", self.numel(), " elements cannot be converted to Scalar");
   check_cpu("item", self);
-  const Scalar value = Scalar::load(self.dtype(), self.raw_data());
-  return self.is_conj() ? Scalar(std::conj(value.to_complex())) : value;
+  if (self.is_lazy()) [[unlikely]] {
+    NoGradGuard no_grad;
+    return item(resolve_lazy(self));
+  }
+  return Scalar::load(self.dtype(), self.raw_data());
 }
 
 Tensor conj(const Tensor& self) { return is_complex(self.dtype()) ? conj_physical(self) : self; }

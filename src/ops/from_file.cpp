@@ -6,11 +6,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <mutex>
-#include <unordered_map>
 
 #include "layout/layout.h"
 #include "rushlight/creation.h"
+#include "rushlight/shared_memory.h"
 
 namespace rushlight {
 
@@ -29,31 +28,9 @@ struct File {
   fail("unable to ", what, " file <", path, ">", how, ": ", std::strerror(code), " (", code, ")");
 }
 
-// The files of shared mappings by address.
-struct Mappings {
-  std::mutex mutex;
-  std::unordered_map<const void*, std::string> names;
-};
-Mappings& mappings() {
-  static auto* all = new Mappings;  // outlives the last tensor
-  return *all;
-}
-
-void unmap(void*, void* memory, size_t n) {
-  {
-    const std::lock_guard lock(mappings().mutex);
-    mappings().names.erase(memory);
-  }
-  munmap(memory, n);
-}
-
 }  // namespace
 
-std::string mapped_filename(const Storage& storage) {
-  const std::lock_guard lock(mappings().mutex);
-  const auto found = mappings().names.find(storage.data());
-  return found == mappings().names.end() ? std::string() : found->second;
-}
+std::string mapped_filename(const Storage& storage) { return SharedMemory::file(storage); }
 
 Tensor from_file(const std::string& path, bool shared, int64_t size, OptDType dtype) {
   const DType d = dtype.value_or(default_dtype());
@@ -73,11 +50,12 @@ Tensor from_file(const std::string& path, bool shared, int64_t size, OptDType dt
                           shared ? MAP_SHARED : MAP_PRIVATE, file.descriptor, 0);
   if (data == MAP_FAILED) fail_system("mmap", path);
   const int64_t one = 1;
-  if (shared) {
-    const std::lock_guard lock(mappings().mutex);
-    mappings().names[data] = path;
-  }
-  return from_blob(data, IntSpan(&size, 1), IntSpan(&one, 1), d, unmap);
+  Tensor t = from_blob(data, IntSpan(&size, 1), IntSpan(&one, 1), d, [](void*, void* memory, size_t n) {
+    SharedMemory::forget(memory);
+    munmap(memory, n);
+  });
+  if (shared) SharedMemory::add_file(t.storage(), path, status.st_dev, status.st_ino);
+  return t;
 }
 
 }  // namespace rushlight

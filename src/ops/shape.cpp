@@ -20,8 +20,8 @@ Tensor make_view(const Tensor& self, const Geometry& g) {
   impl->version = from.version;
   if (impl->version != &self.storage()->version()) impl->version->owners.fetch_add(1);
   impl->inference = from.inference;
-  if (from.conj()) [[unlikely]]
-    impl->set_conj(true);
+  if (from.lazy()) [[unlikely]]
+    impl->set_lazy(from.lazy());
   if (!from.inference) {
     impl->base = from.base ? from.base : self.impl();
     impl->base->retain();
@@ -70,6 +70,8 @@ Tensor view(const Tensor& self, IntSpan shape) {
 Tensor view_dtype(const Tensor& self, DType dtype) {
   if (self.is_conj())
     fail("torch.Tensor.view is not supported for conjugate view tensors when converting to a different dtype.");
+  if (self.is_neg())
+    fail("torch.Tensor.view is not supported for tensors with negative bit set when converting to a different dtype.");
   if (dtype == self.dtype()) return alias(self);
   const int64_t from = self.item_size(), to = item_size(dtype);
   Geometry g = layout::geometry_of(self);
@@ -403,7 +405,7 @@ Tensor real(const Tensor& self) {
 
 Tensor imag(const Tensor& self) {
   if (!is_complex(self.dtype())) fail("imag is not implemented for tensors with non-complex dtypes.");
-  if (self.is_conj()) return neg(imag(lazy_conj(self)));
+  if (self.is_conj()) return lazy_neg(imag(lazy_conj(self)));
   return select(view_as_real(self), -1, 1);
 }
 
@@ -437,7 +439,7 @@ void set_storage(const Tensor& self, const Tensor& source) {
   }
   t.storage = s.storage;
   t.dtype = s.dtype;
-  t.set_conj(s.conj());
+  t.set_lazy(s.lazy());
   t.set_geometry(s.sizes(), s.strides(), s.offset);
 }
 

@@ -121,7 +121,7 @@ TensorList unsafe(const char* node, const Tensor& self, IntSpan lengths, int64_t
   parts.reserve(views.size());
   for (const Tensor& v : views) {
     Tensor part = Tensor::adopt(TensorImpl::create(v.storage(), v.dtype(), v.sizes(), v.strides(), v.storage_offset()));
-    part.impl()->set_conj(v.is_conj());
+    part.impl()->set_lazy(v.impl()->lazy());
     part.impl()->version = new VersionCounter;
     part.impl()->version->owners = 1;
     parts.push_back(std::move(part));

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "cpu/boolean.h"
 #include "cpu/loop_plan.h"
 #include "ops/sort.h"
 
@@ -105,6 +106,7 @@ Tensor firsts_as(const Tensor& data) {
 }
 Tensor firsts(const Tensor& data) {
   switch (data.dtype()) {
+    case DType::Bool: return firsts_as<cpu::Boolean>(data);
     case DType::Float32: return firsts_as<float>(data);
     case DType::Float64: return firsts_as<double>(data);
     case DType::Float16:

@@ -1,4 +1,5 @@
 // Tensors: creation, views, copies, conversions, arithmetic, and that errors leave everything as it was.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -446,6 +447,53 @@ void test_storage() {
   CHECK(x.storage()->use_count() == 3);
 }
 
+// Any byte but 0 is true, whoever wrote it.
+void test_bool_bytes() {
+  std::vector<uint8_t> bytes(1000);
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(g_random() % 4 * 67);
+  const int64_t n = static_cast<int64_t>(bytes.size()), one = 1;
+  const Tensor b = from_blob(bytes.data(), IntSpan(&n, 1), IntSpan(&one, 1), DType::Bool);
+  const Tensor plain = ne(from_blob(bytes.data(), IntSpan(&n, 1), IntSpan(&one, 1), DType::UInt8), 0);
+  const int64_t count = n - std::count(bytes.begin(), bytes.end(), 0);
+  CHECK(b.sum().item<int64_t>() == count && equal(b, plain) && values(b) == values(plain));
+  CHECK(!any(bitwise_xor(b, plain)).item<bool>() && all(eq(b, plain)).item<bool>());
+  CHECK(b.slice(0, 0, n, 3).sum().item<int64_t>() == plain.slice(0, 0, n, 3).sum().item<int64_t>());
+}
+
+void test_lazy_bits() {
+  const Tensor z = complex(vec({1, 3}), vec({2, -1}));
+  const Tensor i = imag(lazy_conj(z)), n = lazy_neg(vec({1, 2}));
+  CHECK(i.is_neg() && !i.is_conj() && i.is_lazy() && values(i) == V({-2, 1}) && i.storage() == z.storage());
+  CHECK_THROWS(Error, i.data());
+  CHECK_THROWS(Error, lazy_conj(z).data());
+  CHECK_THROWS(Error, add(n, n));
+  CHECK_THROWS(Error, view_dtype(n, DType::Int32));
+  copy_(i, vec({5, 6}));
+  CHECK(values(imag(z)) == V({-5, -6}) && resolve_lazy(i).data() && values(resolve_neg(n)) == V({-1, -2}));
+  CHECK(n[0].item<double>() == -1 && !n.clone().is_neg() && n.detach().is_neg() && !lazy_neg(n).is_neg());
+  const Tensor both = lazy_neg(lazy_conj(z));
+  CHECK(!resolve_conj(both).is_lazy() && resolve_neg(both)[1].item().to_complex() == std::complex<double>(-3, -6));
+}
+
+void test_shared_memory() {
+  for (const double size : {3.0, 100000.0}) {
+    const Tensor t = vec({0, size}), whole = cat(std::vector<Tensor>(static_cast<size_t>(size), t));
+    const Tensor view = whole.slice(0, 1, 2);
+    const V before = values(whole);
+    SharedMemory::share(whole.storage());
+    CHECK(whole.storage()->is_shared() && values(whole) == before && !whole.storage()->resizable());
+    CHECK_THROWS(Error, whole.storage()->resize(1 << 25));
+    const int descriptor = SharedMemory::descriptor(*whole.storage());
+    CHECK(SharedMemory::open(descriptor, whole.storage()->nbytes()) == whole.storage());
+    CHECK_THROWS(Error, SharedMemory::open(descriptor, whole.storage()->nbytes() + 4096));
+    CHECK(SharedMemory::count_messages(*whole.storage(), 2) == 2);
+    CHECK(SharedMemory::count_messages(*whole.storage(), -2) == 0);
+    fill_(view, 9);
+    CHECK(whole[1].item<double>() == 9);
+  }
+  CHECK(SharedMemory::descriptor(*vec({1}).storage()) == -1);
+}
+
 }  // namespace
 
 int main() {
@@ -459,5 +507,8 @@ int main() {
   test_matmul();
   test_errors();
   test_storage();
+  test_bool_bytes();
+  test_lazy_bits();
+  test_shared_memory();
   return check_result();
 }

@@ -424,6 +424,10 @@ class Module(ForwardHooksMixin, StateDictMixin):
     def cuda(self, device=None) -> Module:
         return self._apply(lambda t: t.cuda(device))
 
+    def share_memory(self) -> Module:
+        """Move parameters, gradients and buffers to memory that other processes can map."""
+        return self._apply(lambda t: t.share_memory_())
+
     def to_empty(self, *, device, recurse: bool = True) -> Module:
         """Move to a device without copying the values."""
         return self._apply(lambda t: rl.empty_like(t, device=device), recurse)
