@@ -480,4 +480,4 @@ def get_unsafe_globals_in_checkpoint(f) -> list[str]:
     return list(names)
 
 
-__getattr__ = missing(__name__)
+missing(__name__)
