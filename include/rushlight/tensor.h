@@ -12,6 +12,8 @@
 #include "rushlight/small_vector.h"
 #include "rushlight/storage.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 class Tensor;
@@ -181,3 +183,5 @@ Tensor share(const Tensor& tensor);
 int64_t wrap_dim(int64_t dim, int64_t ndim);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop
