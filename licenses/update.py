@@ -1,7 +1,7 @@
-"""Writes the licences of what a wheel holds beside rushlight's own code: licenses.py FOLDER [--openblas].
+"""Keeps the licences of what a wheel holds beside rushlight's own code: python licenses/update.py [--check].
 
-They are those of the very packages that the wheel is built with: nanobind, the hash table inside it, and, where it is
-bundled, OpenBLAS with LAPACK and the parts of libgfortran that it holds.
+They are those of the packages that it is built with: OpenBLAS with LAPACK and the parts of libgfortran that it holds,
+nanobind, and the hash table inside nanobind. Run it where these are installed; --check only compares.
 """
 
 from __future__ import annotations
@@ -36,14 +36,24 @@ def openblas() -> str:
     return text
 
 
-def main(folder: str, *options: str) -> None:
-    texts = {"nanobind": license_of("nanobind"), "robin_map": first_comment("nanobind", "robin_map.h")}
-    if "--openblas" in options:
-        texts["OpenBLAS"] = openblas()
-    Path(folder).mkdir(parents=True, exist_ok=True)
+def main() -> int:
+    texts = {
+        "OpenBLAS": openblas(),
+        "nanobind": license_of("nanobind"),
+        "robin_map": first_comment("nanobind", "robin_map.h"),
+    }
+    wrong = []
     for name, text in texts.items():
-        (Path(folder) / f"LICENSE-{name}.txt").write_text(text, encoding="utf-8")
+        file = Path(__file__).parent / f"LICENSE-{name}.txt"
+        text = "\n".join(line.rstrip() for line in text.strip().split("\n")) + "\n"
+        if sys.argv[1:] != ["--check"]:
+            file.write_text(text, encoding="utf-8")
+        elif not file.exists() or file.read_text(encoding="utf-8") != text:
+            wrong.append(file.name)
+    if wrong:
+        print(f"not the licence of the installed package: {', '.join(wrong)}; run python licenses/update.py")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main())
