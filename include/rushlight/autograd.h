@@ -11,6 +11,8 @@
 
 #include "rushlight/tensor.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // ---- modes, per thread
@@ -342,3 +344,5 @@ void retain_grad(const Tensor& tensor);
 
 }  // namespace autograd
 }  // namespace rushlight
+
+#pragma GCC visibility pop

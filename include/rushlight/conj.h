@@ -3,6 +3,8 @@
 
 #include "rushlight/tensor.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // The conjugate as a view: the same memory with the conjugate bit toggled; real tensors are returned as they are.
@@ -18,3 +20,5 @@ Tensor resolve_neg(const Tensor& self);
 Tensor resolve_lazy(const Tensor& self);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -3,6 +3,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // Einstein's sum: `equation` names the dims of each operand by letters and those of the result behind "->"; "..."
@@ -41,3 +43,5 @@ Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p = 2, doubl
 Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim = 1, double eps = 1e-8);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

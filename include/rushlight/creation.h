@@ -6,6 +6,8 @@
 
 #include "rushlight/shape.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // physical_layout: the dims from the outermost to the innermost in memory.
@@ -38,3 +40,5 @@ Tensor from_file(const std::string& path, bool shared, int64_t size, OptDType dt
 std::string mapped_filename(const Storage& storage);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

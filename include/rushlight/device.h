@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 enum class DeviceType : int8_t { CPU, CUDA, Meta };
@@ -38,3 +40,5 @@ const Backend* find_backend(DeviceType type);
 const Backend& require_backend(Device device);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

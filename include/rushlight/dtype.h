@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // The order within a category is the order of promotion. The first kNumComputeDTypes have kernels; the rest can be
@@ -152,3 +154,5 @@ template <>
 struct DTypeOf<complex128> : std::integral_constant<DType, DType::Complex128> {};
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

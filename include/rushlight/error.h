@@ -9,6 +9,8 @@
 
 #include "rushlight/dtype.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 using IntSpan = std::span<const int64_t>;
@@ -87,3 +89,5 @@ void warn(const std::string& message);
 void set_warning_handler(void (*handler)(const std::string& message));
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

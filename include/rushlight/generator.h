@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 inline constexpr uint64_t kDefaultSeed = 67280421310721;
@@ -90,3 +92,5 @@ Generator& default_generator();
 Generator& manual_seed(uint64_t seed);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -4,6 +4,8 @@
 
 #include "rushlight/autograd.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight::autograd {
 
 // ---- saved tensors
@@ -57,3 +59,5 @@ struct Anomaly {
 };
 
 }  // namespace rushlight::autograd
+
+#pragma GCC visibility pop

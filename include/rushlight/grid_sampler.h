@@ -3,6 +3,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // input [n, c, h, w] and grid [n, y, x, 2] -> [n, c, y, x]; input [n, c, d, h, w] and grid [n, z, y, x, 3] ->
@@ -13,3 +15,5 @@ Tensor grid_sampler(const Tensor& input, const Tensor& grid, int64_t interpolati
                     bool align_corners);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -3,6 +3,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // The bits of all elements over dims (default: all), combined by exclusive or, as uint64: floating-point elements as
@@ -10,3 +12,5 @@ namespace rushlight {
 Tensor hash_tensor(const Tensor& self, OptSpan dims = {}, bool keepdim = false);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

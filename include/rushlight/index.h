@@ -3,6 +3,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // Elements of source meet in the places of self that index names along dim, as in scatter. reduce: "sum", "prod",
@@ -38,3 +40,5 @@ Tensor repeat_interleave(const Tensor& self, const Tensor& repeats, OptInt dim, 
 Tensor repeat_interleave(const Tensor& self, int64_t repeats, OptInt dim = {}, OptInt output_size = {});
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

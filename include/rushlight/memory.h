@@ -21,6 +21,8 @@
 #define RUSHLIGHT_TLS_INITIAL_EXEC
 #endif
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 inline constexpr size_t kMemoryAlignment = 64;
@@ -122,3 +124,5 @@ inline void deallocate(void* p, size_t nbytes) noexcept {
 }
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -3,6 +3,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // Every slice over the last normalized_shape.size() dims gets mean 0 and variance 1: (x - mean) * rstd, then * weight
@@ -30,3 +32,5 @@ Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
                   const Tensor& running_var, bool training, double momentum, double eps);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 
 #include "rushlight/tensor.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // A tensor or a number. Borrows the tensor: for arguments only.
@@ -300,3 +302,5 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
                                         const Tensor& pos_weight = {}, int64_t reduction = 1);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 #include "rushlight/creation.h"
 #include "rushlight/generator.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // U[from, to)
@@ -48,3 +50,5 @@ Tensor multinomial(const Tensor& probs, int64_t samples, bool replacement = fals
                    Generator generator = default_generator());
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -3,6 +3,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // ---- reductions (reduce_count.cpp, reduce_extremes.cpp, reduce_logsumexp.cpp)
@@ -75,3 +77,5 @@ Histogram histogram(const Tensor& self, int64_t bins = 100, std::optional<std::s
 Histogram histogram(const Tensor& self, const Tensor& bin_edges, const Tensor& weight = {}, bool density = false);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -7,6 +7,8 @@
 #include "rushlight/dtype.h"
 #include "rushlight/error.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 class Scalar {
@@ -70,3 +72,5 @@ class Scalar {
 };
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -3,6 +3,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 struct SegmentOptions {
@@ -19,3 +21,5 @@ struct SegmentOptions {
 Tensor segment_reduce(const Tensor& data, std::string_view reduce, const SegmentOptions& options);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -6,6 +6,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // Which dims lie inside which others in memory. ChannelsLast is for 4 dims (N, C, H, W), ChannelsLast3d for 5: dim 1 is
@@ -97,3 +99,5 @@ Tensor as_strided_scatter(const Tensor& self, const Tensor& src, IntSpan sizes, 
 Tensor copy_of_view(const char* node, const Tensor& view);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

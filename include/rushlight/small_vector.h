@@ -7,6 +7,8 @@
 #include <span>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 template <class T, int N>
@@ -124,3 +126,5 @@ inline bool equal(std::span<const int64_t> a, std::span<const int64_t> b) {
 }
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -3,6 +3,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 using TensorPair = std::tuple<Tensor, Tensor>;
@@ -56,3 +58,5 @@ Tensor bucketize(const Operand& values, const Tensor& boundaries, bool out_int32
 Tensor isin(const Operand& elements, const Operand& test_elements, bool invert = false);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -3,6 +3,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // The nearest multiple of 10^-decimals, halves to even.
@@ -20,3 +22,5 @@ const Tensor& float_power_(const Tensor& self, const Operand& exponent);
 Tensor ndtr(const Tensor& self);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

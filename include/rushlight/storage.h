@@ -8,6 +8,8 @@
 
 #include "rushlight/device.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // Pointer to an object that counts its owners: T has retain() and release().
@@ -111,3 +113,5 @@ class Storage {
 };
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -12,6 +12,8 @@
 #include "rushlight/small_vector.h"
 #include "rushlight/storage.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 class Tensor;
@@ -184,3 +186,5 @@ Tensor share(const Tensor& tensor);
 int64_t wrap_dim(int64_t dim, int64_t ndim);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -6,6 +6,8 @@
 
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // self + value * tensor1 * tensor2 and self + value * tensor1 / tensor2, in one pass. All broadcast, dtypes are
@@ -61,3 +63,5 @@ Tensor polar(const Tensor& abs, const Tensor& angle);
 Tensor fill(const Tensor& self, const Operand& value);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

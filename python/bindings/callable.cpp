@@ -33,15 +33,15 @@ PyObject* function_module(PyObject*, void*) { return PyUnicode_FromString("rushl
 PyObject* function_doc(PyObject* self, void*) {
   return PyUnicode_FromString(full_doc(*reinterpret_cast<FunctionObject*>(self)->function).c_str());
 }
+// What was registered, "name(parameters) -> result", for make_stubs.py.
 PyObject* function_signatures(PyObject* self, void*) {
-  auto* fo = reinterpret_cast<FunctionObject*>(self);
-  const Function& f = *fo->function;
+  const Function& f = *reinterpret_cast<FunctionObject*>(self)->function;
   return guarded([&] {
     Owned result(PyTuple_New(static_cast<Py_ssize_t>(f.overloads.size())));
     for (size_t i = 0; i < f.overloads.size(); ++i)
-      PyTuple_SET_ITEM(result.get(), static_cast<Py_ssize_t>(i),
-                       check_object(Py_BuildValue("(szO)", python_signature(f, f.overloads[i], fo->method).c_str(),
-                                                  f.doc.empty() ? nullptr : f.doc.c_str(), Py_None)));
+      PyTuple_SET_ITEM(
+          result.get(), static_cast<Py_ssize_t>(i),
+          check_object(PyUnicode_FromString((f.overloads[i].text + " -> " + f.overloads[i].returns).c_str())));
     return result.release();
   });
 }
@@ -89,7 +89,7 @@ PyGetSetDef function_getset[] = {{"__name__", function_name_attr, nullptr, nullp
                                  {"__module__", function_module, nullptr, nullptr, nullptr},
                                  {"__doc__", function_doc, nullptr, nullptr, nullptr},
                                  {"__text_signature_full__", function_text_signature, nullptr, nullptr, nullptr},
-                                 {"__nb_signature__", function_signatures, nullptr, nullptr, nullptr},
+                                 {"__signatures__", function_signatures, nullptr, nullptr, nullptr},
                                  {"_overridable", function_overridable, nullptr, nullptr, nullptr},
                                  {"_parameters", function_parameters, nullptr, nullptr, nullptr},
                                  {}};

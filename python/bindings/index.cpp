@@ -250,7 +250,7 @@ void register_index() {
       "one "
       "per slice.");
   def(
-      "unravel_index(Tensor indices, object shape)",
+      "unravel_index(Tensor indices, object shape) -> Tensor[]",
       [](Args& a) { return wrap(unravel_index(a.tensor(0), shape_of(a.object(1)))); }, kFunction,
       "Coordinates of row-major positions within a shape: one tensor per dim.");
 }

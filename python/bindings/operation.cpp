@@ -101,8 +101,13 @@ void def_ops(const char* signature, TensorList (*compute)(const Args& args), con
     op->fields.emplace_back(at, end ? end : at + std::strlen(at));
     at = end ? end + 1 : at + std::strlen(at);
   }
-  for (const std::string& f : op->fields) op->field_names.push_back(f.c_str());
-  def(signature, run_many, where, doc, op);
+  std::string text = signature;
+  for (const std::string& f : op->fields) {
+    text += (op->field_names.empty() ? " -> (Tensor " : ", Tensor ") + f;
+    op->field_names.push_back(f.c_str());
+  }
+  if (!op->fields.empty()) text += ")";
+  def(text.c_str(), run_many, where, doc, op);
 }
 
 }  // namespace rushlight::python

@@ -192,7 +192,7 @@ void register_reduce() {
     }
     return wrap(maximum(a.tensor(0), a.tensor(1)));
   });
-  def("max(Tensor input, int dim, bool keepdim=False, *, Tensor[]? out=None)",
+  def("max(Tensor input, int dim, bool keepdim=False, *, Tensor[]? out=None) -> (Tensor values, Tensor indices)",
       [](Args& a) { return extreme<max, max_out>(a, "max"); });
   def(
       "min(Tensor input, *, Tensor? out=None)",
@@ -212,7 +212,7 @@ void register_reduce() {
     }
     return wrap(minimum(a.tensor(0), a.tensor(1)));
   });
-  def("min(Tensor input, int dim, bool keepdim=False, *, Tensor[]? out=None)",
+  def("min(Tensor input, int dim, bool keepdim=False, *, Tensor[]? out=None) -> (Tensor values, Tensor indices)",
       [](Args& a) { return extreme<min, min_out>(a, "min"); });
   define_variance<var, var_out>("var", "Variance over dims; correction (1) degrees of freedom are taken off.");
   define_variance<std, std_out>("std",
@@ -256,7 +256,7 @@ void register_reduce() {
       },
       kBoth, "How many elements are not zero, over dims (all where absent); int64.");
   def(
-      "aminmax(Tensor input, *, int? dim=None, bool keepdim=False, Tensor[]? out=None)",
+      "aminmax(Tensor input, *, int? dim=None, bool keepdim=False, Tensor[]? out=None) -> (Tensor min, Tensor max)",
       [](Args& a) {
         static const char* const fields[] = {"min", "max"};
         if (a.has(3)) {

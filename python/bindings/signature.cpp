@@ -24,26 +24,6 @@ std::string trim(const std::string& s) {
   return a == std::string::npos ? "" : s.substr(a, b - a + 1);
 }
 
-std::string python_type(const Param& p) {
-  static const std::map<Kind, const char*> names = {{Kind::Tensor, "Tensor"},
-                                                    {Kind::Operand, "Tensor | complex"},
-                                                    {Kind::Scalar, "complex"},
-                                                    {Kind::Int, "int"},
-                                                    {Kind::Float, "float"},
-                                                    {Kind::Bool, "bool"},
-                                                    {Kind::Text, "str"},
-                                                    {Kind::Ints, "Sequence[int]"},
-                                                    {Kind::Tensors, "Sequence[Tensor]"},
-                                                    {Kind::DType, "dtype"},
-                                                    {Kind::Device, "device | str | int"},
-                                                    {Kind::Generator, "Generator"},
-                                                    {Kind::Object, "object"}};
-  std::string t = names.at(p.kind);
-  if (p.single) t = "int | " + t;
-  if (p.nullable || p.fallback == "None") t += " | None";
-  return t;
-}
-
 }  // namespace
 
 Signature parse_signature(const char* text, Handler handler) {
@@ -126,39 +106,6 @@ const char* expected(const Param& p) {
     case Kind::Object: return "object";
   }
   return "";
-}
-
-std::string python_signature(const Function& f, const Signature& s, bool method) {
-  std::string text = "def " + f.name + "(";
-  bool star = false;
-  for (size_t i = 0; i < s.params.size(); ++i) {
-    const Param& p = s.params[i];
-    if (i) text += ", ";
-    if (method && i == 0) {
-      text += "self";
-      continue;
-    }
-    if (method && p.name == "out") {
-      text.resize(text.size() - 2);
-      continue;
-    }
-    if (p.variadic) {
-      text += "*" + p.name + ": int | Sequence[int]";
-      star = true;
-      continue;
-    }
-    if (p.keyword_only && !star) {
-      text += "*, ";
-      star = true;
-    }
-    text += p.name + ": " + python_type(p);
-    if (!p.required)
-      text += " = " + (p.fallback == "None" || p.fallback == "True" || p.fallback == "False" ||
-                               p.fallback.find_first_not_of("0123456789.-e") == std::string::npos
-                           ? p.fallback
-                           : "...");
-  }
-  return text + ") -> " + s.returns;
 }
 
 std::string full_doc(const Function& f) {

@@ -1,4 +1,4 @@
-// Signatures as they are registered, and the texts made of them: messages, __doc__, stubs.
+// Signatures as they are registered, and the texts made of them: messages, __doc__.
 #pragma once
 
 #include "bindings/override.h"
@@ -62,8 +62,6 @@ struct FunctionObject {
 Signature parse_signature(const char* text, Handler handler);
 // What messages say an argument must be.
 const char* expected(const Param& p);
-// "def sum(input: Tensor, ...) -> Tensor", for stubs.
-std::string python_signature(const Function& f, const Signature& s, bool method);
 std::string full_doc(const Function& f);
 
 // The vectorcall of all function objects (parser.cpp).

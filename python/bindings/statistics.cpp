@@ -110,7 +110,9 @@ void register_statistics() {
       },
       kBoth, "Counts in equal bins over [min, max], or over the range of the elements where min equals max.");
   def(
-      "histogram(Tensor input, Tensor bins, *, Tensor? weight=None, bool density=False, Tensor[]? out=None)",
+      "histogram(Tensor input, Tensor bins, *, Tensor? weight=None, bool density=False, Tensor[]? out=None) -> (Tensor "
+      "hist, Tensor "
+      "bin_edges)",
       [](Args& a) {
         return finish_histogram(a, 4, histogram(a.tensor(0), a.tensor(1), a.tensor_or_none(2), a.flag(3)));
       },
@@ -118,13 +120,14 @@ void register_statistics() {
       "Counts (or sums of weight) in bins: the named tuple (hist, bin_edges).\n\nbins: number of equal bins, or their "
       "edges.\nrange: of the equal bins; the elements' where absent.\ndensity: whether the integral becomes 1.");
   def("histogram(Tensor input, int bins=100, *, object? range=None, Tensor? weight=None, bool density=False, "
-      "Tensor[]? out=None)",
+      "Tensor[]? out=None) -> (Tensor hist, Tensor bin_edges)",
       [](Args& a) {
         const Numbers range(a, 2);
         return finish_histogram(a, 5, histogram(a.tensor(0), a.integer(1, 100), range, a.tensor_or_none(3), a.flag(4)));
       });
   def(
-      "histogramdd(Tensor input, int[1] bins, object? range=None, Tensor? weight=None, bool density=False)",
+      "histogramdd(Tensor input, int[1] bins, object? range=None, Tensor? weight=None, bool density=False) -> (Tensor "
+      "hist, Tensor[] bin_edges)",
       [](Args& a) {
         const Numbers range(a, 2);
         DimVector bins = a.ints(1);
@@ -136,7 +139,9 @@ void register_statistics() {
       "Counts (or sums of weight) of points, the rows of [..., D], in D-dimensional bins: the named tuple (hist, "
       "bin_edges).\n\nbins: numbers of equal bins, or tensors of their edges.\nrange: 2 D numbers.");
   def(
-      "histogramdd(Tensor input, Tensor[] bins, object? range=None, Tensor? weight=None, bool density=False)",
+      "histogramdd(Tensor input, Tensor[] bins, object? range=None, Tensor? weight=None, bool density=False) -> "
+      "(Tensor "
+      "hist, Tensor[] bin_edges)",
       [](Args& a) {
         const Numbers range(a, 2);
         return wrap_histogramdd(histogramdd(a.tensor(0), a.tensors(1), a.tensor_or_none(3), a.flag(4)));

@@ -161,7 +161,7 @@ void register_selection() {
   def(
       "where(Tensor condition, Operand input, Operand other)",
       [](Args& a) { return wrap(where(a.tensor(0), a.operand(1), a.operand(2))); }, kFunction);
-  def("where(Tensor condition)", [](Args& a) { return wrap(where(a.tensor(0))); }, kFunction);
+  def("where(Tensor condition) -> Tensor[]", [](Args& a) { return wrap(where(a.tensor(0))); }, kFunction);
   def(
       "where(Tensor self, Tensor condition, Operand other)",
       [](Args& a) { return wrap(where(a.tensor(1), a.tensor(0), a.operand(2))); }, kMethod);

@@ -8,7 +8,7 @@ import platform
 from . import _C
 from ._missing import missing
 
-__getattr__ = missing(__name__)
+missing(__name__)
 
 
 def show() -> str:

@@ -10,11 +10,13 @@ from . import cuda as cuda
 from . import fft as fft
 from . import functional as functional
 from . import linalg as linalg
+from . import masked as masked
 from . import multiprocessing as multiprocessing
 from . import nn as nn
 from . import optim as optim
 from . import overrides as overrides
 from . import random as random
+from . import return_types as return_types
 from . import serialization as serialization
 from . import signal as signal
 from . import special as special
@@ -93,9 +95,11 @@ from .functional import chain_matmul as chain_matmul
 from .functional import einsum as einsum
 from .functional import tensordot as tensordot
 from .random import fork_rng as fork_rng
+from .random import thread_safe_generator as thread_safe_generator
 from .serialization import load as load
 from .serialization import save as save
 from .storage import TypedStorage as TypedStorage
+from .storage import is_storage as is_storage
 from .utils.dlpack import to_dlpack as to_dlpack
 
 __version__: str

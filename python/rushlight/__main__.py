@@ -4,7 +4,7 @@
     python -m rushlight -m module [args]
     python -m rushlight -c code [args]
 
-and answers questions of build systems: --cmake-dir, --include-dir, --version.
+and answers questions of build systems: --cmake-dir, --include-dir, --pkgconfig-dir, --version.
 """
 
 from __future__ import annotations
@@ -114,20 +114,24 @@ def _answer(arguments: list[str]) -> None:
     import argparse
     import pathlib
 
-    from . import __version__
+    from . import _C, __version__
 
-    root = pathlib.Path(__file__).resolve().parent
+    # Beside the extension module: in an editable installation Python files lie elsewhere.
+    root = pathlib.Path(_C.__file__).resolve().parent
     parser = argparse.ArgumentParser(
         prog="python -m rushlight", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cmake-dir", action="store_true", help="folder for CMAKE_PREFIX_PATH or rushlight_DIR")
     parser.add_argument("--include-dir", action="store_true", help="folder of the C++ headers")
+    parser.add_argument("--pkgconfig-dir", action="store_true", help="folder for PKG_CONFIG_PATH")
     parser.add_argument("--version", action="store_true", help="version of the package")
     options = parser.parse_args(arguments)
     if options.cmake_dir:
         print(root / "lib" / "cmake" / "rushlight")
     elif options.include_dir:
         print(root / "include")
+    elif options.pkgconfig_dir:
+        print(root / "lib" / "pkgconfig")
     else:
         print(__version__)
 

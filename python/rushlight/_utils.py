@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from . import _C
 from ._missing import missing
 
-__getattr__ = missing(__name__)
+missing(__name__)
 
 
 def _element_size(dtype: _C.dtype) -> int:

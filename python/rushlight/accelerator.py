@@ -21,4 +21,4 @@ def current_accelerator(check_available: bool = False) -> _C.device | None:
     return _C.device("cuda") if is_available() else None
 
 
-__getattr__ = missing(__name__)
+missing(__name__)

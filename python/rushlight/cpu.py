@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ._missing import missing
 
-__getattr__ = missing(__name__)
+missing(__name__)
 
 
 def is_available() -> bool:

@@ -106,4 +106,4 @@ def fftfreq(n: int, d: float = 1.0, *, dtype: _C.dtype | None = None) -> _C.Tens
     return _C.where(index >= half, index - n, index) / (n * d)
 
 
-__getattr__ = missing(__name__)
+missing(__name__)

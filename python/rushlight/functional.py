@@ -151,4 +151,4 @@ def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     return _C._chain_matmul(matrices, out=out)
 
 
-__getattr__ = missing(__name__)
+missing(__name__)

@@ -274,4 +274,4 @@ def logsumexp(input, dim=None, *, keepdim: bool = False, dtype=None, mask=None):
 
 _ops = sys.modules[__name__]  # torch's documentation calls them there
 
-__getattr__ = missing(__name__)
+missing(__name__)

@@ -324,4 +324,4 @@ def is_tensor_method_or_property(func: Callable) -> bool:
     return func in _tensor_methods() or getattr(func, "__name__", None) in ("__get__", "__set__")
 
 
-__getattr__ = missing(__name__)
+missing(__name__)

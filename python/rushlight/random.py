@@ -41,4 +41,4 @@ def thread_safe_generator() -> _C.Generator | None:
     return None
 
 
-__getattr__ = missing(__name__)
+missing(__name__)

@@ -6,6 +6,8 @@
 
 #include "rushlight/autograd.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 struct NodeHooks {
@@ -64,3 +66,5 @@ void detach_(const Tensor& tensor);
 }  // namespace autograd
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // TensorImpl::python is either a live object or, with its lowest bit set, something parked that dies with the tensor.
@@ -17,3 +19,5 @@ T* unparked(void* python) {
 extern void (*release_parked)(void* python);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

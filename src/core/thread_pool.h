@@ -5,6 +5,8 @@
 #include <memory>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 // Threads that a parallel loop may use, the caller included. Default: RUSHLIGHT_NUM_THREADS, else OMP_NUM_THREADS, else
@@ -40,3 +42,5 @@ inline void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
 }
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

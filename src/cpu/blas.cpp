@@ -7,6 +7,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace rushlight::cpu {
@@ -31,48 +32,69 @@ std::string own_folder() {
   return slash == std::string::npos ? std::string("./") : path.substr(0, slash + 1);
 }
 
+// The files that a library may have: a path or file name stands for itself, "openblas" for libopenblas.so and what
+// systems without its development files call it.
+void add_names(std::vector<std::string>& paths, const std::string& name) {
+  if (name.find('/') != std::string::npos || name.find(".so") != std::string::npos || name.ends_with(".dylib")) {
+    paths.push_back(name);
+    return;
+  }
+#if defined(__APPLE__)
+  paths.push_back("lib" + name + ".dylib");
+#else
+  for (const char* ending : {".so", ".so.0", ".so.3"}) paths.push_back("lib" + name + ending);
+#endif
+}
+
 std::vector<std::string> candidates() {
   std::vector<std::string> paths;
-  if (const char* env = std::getenv("RUSHLIGHT_OPENBLAS"); env && *env) paths.emplace_back(env);
+  if (const char* env = std::getenv("RUSHLIGHT_BLAS"); env && *env) {
+    add_names(paths, env);
+    return paths;  // who names one wants no other
+  }
   if (const std::string folder = own_folder(); !folder.empty()) {
     paths.push_back(folder + kFileName);
     paths.push_back(folder + "lib/" + kFileName);
   }
-#ifdef RUSHLIGHT_OPENBLAS_PATH
-  paths.emplace_back(RUSHLIGHT_OPENBLAS_PATH);
+#ifdef RUSHLIGHT_BLAS
+  add_names(paths, RUSHLIGHT_BLAS);
 #endif
+  for (const char* usual : {"openblas64_", "openblas64", "openblas", "blas"}) add_names(paths, usual);
   return paths;
 }
 
 template <class F>
-void resolve(const Blas& library, const char* name, F& function) {
-  void* address = library.symbol(name);
-  if (!address) throw std::runtime_error(std::string("it has no function ") + library.prefix + name + "64_");
-  function = reinterpret_cast<F>(address);
+bool resolve(const Blas& library, const char* name, F& function) {
+  function = reinterpret_cast<F>(library.symbol(name));
+  return function != nullptr;
 }
 
-// Throws std::runtime_error when a function is missing.
-void resolve_all(Blas& b) {
-  resolve(b, "cblas_sgemm", b.sgemm);
-  resolve(b, "cblas_dgemm", b.dgemm);
-  resolve(b, "cblas_cgemm", b.cgemm);
-  resolve(b, "cblas_zgemm", b.zgemm);
-  resolve(b, "cblas_sgemv", b.sgemv);
-  resolve(b, "cblas_dgemv", b.dgemv);
-  resolve(b, "cblas_cgemv", b.cgemv);
-  resolve(b, "cblas_zgemv", b.zgemv);
-  resolve(b, "cblas_sdot", b.sdot);
-  resolve(b, "cblas_ddot", b.ddot);
-  resolve(b, "cblas_cdotu_sub", b.cdotu);
-  resolve(b, "cblas_cdotc_sub", b.cdotc);
-  resolve(b, "cblas_zdotu_sub", b.zdotu);
-  resolve(b, "cblas_zdotc_sub", b.zdotc);
-  resolve(b, "cblas_saxpy", b.saxpy);
-  resolve(b, "cblas_daxpy", b.daxpy);
-  resolve(b, "cblas_caxpy", b.caxpy);
-  resolve(b, "cblas_zaxpy", b.zaxpy);
-  resolve(b, "openblas_set_num_threads", b.set_num_threads);
-  resolve(b, "openblas_get_num_threads", b.get_num_threads);
+// OpenBLAS with 64-bit integers is called as it is.
+bool use_openblas(Blas& b) {
+  return b.wide && resolve(b, "openblas_set_num_threads", b.set_num_threads) && resolve(b, "cblas_sgemm", b.sgemm) &&
+         resolve(b, "cblas_dgemm", b.dgemm) && resolve(b, "cblas_cgemm", b.cgemm) &&
+         resolve(b, "cblas_zgemm", b.zgemm) && resolve(b, "cblas_cgemv", b.cgemv) && resolve(b, "cblas_zgemv", b.zgemv);
+}
+
+// Whether the library's integers have 64 bits. Read as 32 bits the length is 1, as 64 bits it is negative: the sum over
+// an empty vector.
+bool has_wide_integers(const Blas& library) {
+  double (*dot)(const int64_t*, const double*, const int64_t*, const double*, const int64_t*);
+  if (!resolve(library, "ddot_", dot)) return false;
+  const int64_t n = static_cast<int64_t>(0xFFFFFFFF00000001), step = 1;
+  const double one = 1;
+  return dot(&n, &one, &step, &one, &step) == 0;
+}
+
+bool fill(Blas& library) {
+  for (const auto& [prefix, suffix] : {std::pair("scipy_", "64_"), {"", "64_"}, {"", ""}, {"scipy_", ""}}) {
+    library.prefix = prefix;
+    library.suffix = suffix;
+    if (!library.symbol("dgemm_")) continue;
+    library.wide = has_wide_integers(library);
+    return use_openblas(library) || use_fortran_blas(library);
+  }
+  return false;
 }
 
 const Blas* load() {
@@ -83,25 +105,20 @@ const Blas* load() {
       static Blas library;  // filled once: the caller holds the lock
       library = Blas{};
       library.handle = handle;
-      library.prefix = dlsym(handle, "scipy_cblas_sgemm64_") ? "scipy_" : "";
-      try {
-        resolve_all(library);
-        return &library;
-      } catch (const std::runtime_error& error) {
-        reason = error.what();
-      }
+      if (fill(library)) return &library;
+      reason = "it lacks functions of BLAS";
       dlclose(handle);
     } else if (const char* error = dlerror()) {
       reason = error;
     }
     tried += "\n  " + path + ": " + reason;
   }
-  throw std::runtime_error("cannot load OpenBLAS; tried:" + (tried.empty() ? std::string(" nothing") : tried));
+  throw std::runtime_error("cannot load a BLAS; tried:" + tried);
 }
 
 }  // namespace
 
-void* Blas::symbol(const char* name) const { return dlsym(handle, (std::string(prefix) + name + "64_").c_str()); }
+void* Blas::symbol(const char* name) const { return dlsym(handle, (prefix + std::string(name) + suffix).c_str()); }
 
 const Blas* blas() {
   if (const Blas* loaded = g_blas.load(std::memory_order_acquire)) return loaded;

@@ -1,4 +1,4 @@
-// OpenBLAS (64-bit integers), loaded on first use so that programs that multiply nothing large do not pay for it.
+// Products of a BLAS, loaded on first use so that programs that multiply nothing large do not pay for it.
 #pragma once
 
 #include <cstdint>
@@ -15,49 +15,38 @@ using BlasGemmReal = void (*)(int order, int trans_a, int trans_b, int64_t m, in
 using BlasGemmComplex = void (*)(int order, int trans_a, int trans_b, int64_t m, int64_t n, int64_t k,
                                  const void* alpha, const void* a, int64_t lda, const void* b, int64_t ldb,
                                  const void* beta, void* c, int64_t ldc);
-template <class T>
-using BlasGemvReal = void (*)(int order, int trans, int64_t m, int64_t n, T alpha, const T* a, int64_t lda, const T* x,
-                              int64_t incx, T beta, T* y, int64_t incy);
 using BlasGemvComplex = void (*)(int order, int trans, int64_t m, int64_t n, const void* alpha, const void* a,
                                  int64_t lda, const void* x, int64_t incx, const void* beta, void* y, int64_t incy);
-template <class T>
-using BlasDotReal = T (*)(int64_t n, const T* x, int64_t incx, const T* y, int64_t incy);
-using BlasDotComplex = void (*)(int64_t n, const void* x, int64_t incx, const void* y, int64_t incy, void* result);
-template <class T>
-using BlasAxpyReal = void (*)(int64_t n, T alpha, const T* x, int64_t incx, T* y, int64_t incy);
-using BlasAxpyComplex = void (*)(int64_t n, const void* alpha, const void* x, int64_t incx, void* y, int64_t incy);
 
-// Entry points. Increments and leading dimensions obey the BLAS rules: an increment of 0 is not allowed.
+// Entry points, called with kBlasRowMajor. Increments and leading dimensions obey the BLAS rules: an increment of 0 is
+// not allowed.
 struct Blas {
   BlasGemmReal<float> sgemm;
   BlasGemmReal<double> dgemm;
   BlasGemmComplex cgemm, zgemm;
-  BlasGemvReal<float> sgemv;
-  BlasGemvReal<double> dgemv;
   BlasGemvComplex cgemv, zgemv;
-  BlasDotReal<float> sdot;
-  BlasDotReal<double> ddot;
-  BlasDotComplex cdotu, cdotc, zdotu, zdotc;
-  BlasAxpyReal<float> saxpy;
-  BlasAxpyReal<double> daxpy;
-  BlasAxpyComplex caxpy, zaxpy;
-  void (*set_num_threads)(int);
-  int (*get_num_threads)();
+  void (*set_num_threads)(int);  // does nothing in a BLAS other than OpenBLAS
 
-  // Address of a further function by its plain name: "cblas_dsyrk", "dgetrf_" (LAPACK, Fortran calling convention,
-  // 64-bit integers), "LAPACKE_dgetrf". nullptr if the library has none.
+  // Address of a further function by its plain name: "dgetrf_" (LAPACK, Fortran calling convention), "LAPACKE_dgetrf".
+  // nullptr if the library has none.
   void* symbol(const char* name) const;
 
   void* handle;
-  const char* prefix;  // the library's names are prefix + name + "64_"
+  const char *prefix, *suffix;  // around the library's names
+  bool wide;                    // its integers have 64 bits
 };
 
-// The loaded library. Looked for at $RUSHLIGHT_OPENBLAS, then beside the file that holds this function, then at the
-// path given at build time (RUSHLIGHT_OPENBLAS_PATH). Throws std::runtime_error that names what was tried.
+// The loaded library: $RUSHLIGHT_BLAS where that is set, else the first of OpenBLAS beside the file that holds this
+// function, the name or path given at build time (RUSHLIGHT_BLAS), and the usual names of OpenBLAS and BLAS. Throws
+// std::runtime_error that names what was tried.
 const Blas* blas();
 
+// Fills the entry points from Fortran's dgemm_, zgemv_ ... of a library with integers of either width. False if one is
+// missing.
+bool use_fortran_blas(Blas& library);
+
 // Threads that OpenBLAS may use, at least 1. Costs nothing while the library is not loaded: applied when it is.
-void set_blas_threads(int count);
+[[gnu::visibility("default")]] void set_blas_threads(int count);
 // What was set; 0 when nothing was (OpenBLAS then uses all cores).
 int blas_threads();
 

@@ -88,6 +88,6 @@ void fill_special(ElementwiseTable&);
 
 // 0 generic, 2, 3, 4: the x86-64 level that this processor supports and that RUSHLIGHT_ISA (for tests) does not
 // exclude.
-int isa_level();
+[[gnu::visibility("default")]] int isa_level();
 
 }  // namespace rushlight::cpu

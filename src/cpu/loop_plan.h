@@ -43,7 +43,7 @@ struct BlockingHooks {
   void* (*enter)() = nullptr;
   void (*leave)(void*) = nullptr;
 };
-extern BlockingHooks g_blocking_hooks;
+[[gnu::visibility("default")]] extern BlockingHooks g_blocking_hooks;
 class BlockingRegion {
  public:
   explicit BlockingRegion(bool active)

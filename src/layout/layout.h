@@ -6,6 +6,8 @@
 #include "rushlight/small_vector.h"
 #include "rushlight/tensor.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight::layout {
 
 // Sizes, strides and offset of a view before it becomes a tensor.
@@ -81,3 +83,5 @@ Tensor make_view(const Tensor& self, const layout::Geometry& geometry);
 // Gradient of a strided view with respect to its base.
 Tensor as_strided_backward(const Tensor& grad, const layout::Geometry& base, const layout::Geometry& view);
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -4,6 +4,8 @@
 #include "layout/layout.h"
 #include "rushlight/shape.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight::layout {
 
 // Strides of a dense tensor in this format. RuntimeError where the number of dims does not fit, and for Preserve.
@@ -14,3 +16,5 @@ bool is_channels_last_dense(IntSpan sizes, IntSpan strides, MemoryFormat format)
 bool is_channels_last_like(IntSpan sizes, IntSpan strides);
 
 }  // namespace rushlight::layout
+
+#pragma GCC visibility pop

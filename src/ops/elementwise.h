@@ -7,6 +7,8 @@
 #include "rushlight/autograd.h"
 #include "rushlight/ops.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 using cpu::BinaryOp;
@@ -133,3 +135,5 @@ const UnaryRule& rule(UnaryOp op);
 const BinaryRule& rule(BinaryOp op);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

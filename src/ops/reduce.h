@@ -10,6 +10,8 @@
 #include "ops/elementwise.h"
 #include "rushlight/reduce.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 using cpu::ReduceOp;
@@ -92,3 +94,5 @@ const Tensor& reduce_out(const char* name, const Tensor& out, const Tensor& self
 void check_out_dtype(DType expected, const Tensor& out);
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

@@ -210,7 +210,7 @@ class Values:
         return self.value()
 
 
-SIGNATURE = re.compile(r"^\w+\((.*)\)(?: ->.*)?$", re.M)
+SIGNATURE = re.compile(r"^\w+\((.*?)\)(?: -> .*)?$", re.M)
 PARAMETER = re.compile(r"^(.+?)(\??) (\w+)(=.*)?$")
 
 

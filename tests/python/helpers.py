@@ -10,7 +10,7 @@ import pytest
 import rushlight as torch
 
 # The table of elementwise operations, which is installed with the headers.
-ELEMENTWISE_TABLE = (Path(torch.__file__).parent / "include" / "rushlight" / "elementwise.def").read_text()
+ELEMENTWISE_TABLE = (Path(torch._C.__file__).parent / "include" / "rushlight" / "elementwise.def").read_text()
 
 # The dtypes that NumPy and rushlight both have.
 NUMPY_DTYPES = [

@@ -5,8 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
+from collections.abc import Callable
 
 from .. import _C
+
+TYPE_CHECKING = False  # spares the import of typing
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["BackwardCFunction", "Function", "FunctionCtx", "FunctionMeta", "InplaceFunction", "once_differentiable"]
 
@@ -18,7 +23,7 @@ class FunctionCtx(_C._FunctionBase):
 class BackwardCFunction(FunctionCtx):
     """Base of the contexts: one class per Function, named after it."""
 
-    def apply(self, *grads):
+    def apply(self, *grads: Any) -> Any:
         forward_cls = self._forward_cls
         backward, vjp = forward_cls.backward, forward_cls.vjp
         if vjp is not Function.vjp:
@@ -45,7 +50,7 @@ class FunctionMeta(type):
         super().__init__(name, bases, attrs)
 
 
-def _no_setup(ctx, inputs, output):
+def _no_setup(ctx: Any, inputs: Any, output: Any) -> Any:
     """Fill ``ctx`` for backward(); for a ``forward`` that does not take ``ctx``."""
     raise NotImplementedError("setup_context is not implemented.")
 
@@ -59,7 +64,7 @@ class Function(metaclass=FunctionMeta):
     is none. Both are static methods.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should "
             f"invoke them on the class itself.",
@@ -67,21 +72,21 @@ class Function(metaclass=FunctionMeta):
             stacklevel=2,
         )
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(
             "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
             "function with static forward method."
         )
 
     @staticmethod
-    def forward(*args, **kwargs):
+    def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the result; to be overridden."""
         raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
 
     setup_context = staticmethod(_no_setup)
 
     @staticmethod
-    def backward(ctx, *grad_outputs):
+    def backward(*args: Any, **kwargs: Any) -> Any:
         """Compute the gradients of the arguments; to be overridden."""
         raise NotImplementedError(
             "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
@@ -89,9 +94,9 @@ class Function(metaclass=FunctionMeta):
         )
 
     @staticmethod
-    def vjp(ctx, *grad_outputs):
+    def vjp(*args: Any, **kwargs: Any) -> Any:
         """The same as ``backward``, under another name."""
-        return Function.backward(ctx, *grad_outputs)
+        return Function.backward(*args, **kwargs)
 
     apply = classmethod(_C._function_apply)
 
@@ -120,7 +125,7 @@ class _NoSecondDerivative(Function):
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 
-def once_differentiable(fn):
+def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a ``backward`` that is not differentiable itself: a second derivative raises RuntimeError."""
 
     @functools.wraps(fn)

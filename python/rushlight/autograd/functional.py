@@ -299,4 +299,4 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False):
     return _hessian_product(func, inputs, v, create_graph, strict, "hvp")
 
 
-__getattr__ = missing(__name__)
+missing(__name__)

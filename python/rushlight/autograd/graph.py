@@ -6,10 +6,13 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _C
 from .._C import _Node
+
+if TYPE_CHECKING:
+    from ..utils.hooks import RemovableHandle
 
 __all__ = [
     "GradientEdge",
@@ -35,6 +38,16 @@ class _NodeMeta(type):
 class Node(metaclass=_NodeMeta):
     """What every ``grad_fn`` is an instance of: recorded operations and contexts of custom functions alike."""
 
+    if TYPE_CHECKING:  # what both have
+
+        def name(self) -> str: ...
+        @property
+        def next_functions(self) -> tuple[tuple[Node | None, int], ...]: ...
+        @property
+        def metadata(self) -> dict[Any, Any]: ...
+        def register_hook(self, fn: Callable[..., Any]) -> RemovableHandle: ...
+        def register_prehook(self, fn: Callable[..., Any]) -> RemovableHandle: ...
+
 
 class GradientEdge(NamedTuple):
     """The place where the gradient of a tensor arrives: a node and the number of its output."""
@@ -43,7 +56,7 @@ class GradientEdge(NamedTuple):
     output_nr: int
 
 
-def get_gradient_edge(tensor) -> GradientEdge:
+def get_gradient_edge(tensor: _C.Tensor) -> GradientEdge:
     """Return the edge of a tensor that requires grad; for a leaf, that of its AccumulateGrad node."""
     if not tensor.requires_grad:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
@@ -54,7 +67,7 @@ def get_gradient_edge(tensor) -> GradientEdge:
     return GradientEdge(node, tensor.output_nr)
 
 
-def increment_version(tensor) -> None:
+def increment_version(tensor: _C.Tensor | Sequence[_C.Tensor]) -> None:
     """Count a change in place that was made behind the library's back. Takes a tensor or several."""
     for t in (tensor,) if isinstance(tensor, _C.Tensor) else tensor:
         _C._increment_version(t)

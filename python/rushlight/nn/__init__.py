@@ -8,4 +8,4 @@ from .parameter import Buffer, Parameter
 
 __all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils", *_module_names]
 
-__getattr__ = missing(__name__)
+missing(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import rushlight as rl
 from rushlight._C import _nn
@@ -73,18 +74,18 @@ linear = _nn.linear
 
 
 @overridable
-def relu(input, inplace: bool = False):
+def relu(input: rl.Tensor, inplace: bool = False) -> rl.Tensor:
     """max(input, 0)."""
     return rl.relu_(input) if inplace else rl.relu(input)
 
 
 @overridable
-def relu_(input):
+def relu_(input: rl.Tensor) -> rl.Tensor:
     return rl.relu_(input)
 
 
 @overridable
-def leaky_relu(input, negative_slope: float = 0.01, inplace: bool = False):
+def leaky_relu(input: rl.Tensor, negative_slope: float = 0.01, inplace: bool = False) -> rl.Tensor:
     """input where positive, ``negative_slope * input`` elsewhere."""
     if inplace:
         return _nn.leaky_relu_(input, negative_slope)
@@ -92,12 +93,12 @@ def leaky_relu(input, negative_slope: float = 0.01, inplace: bool = False):
 
 
 @overridable
-def sigmoid(input):
+def sigmoid(input: rl.Tensor) -> rl.Tensor:
     return rl.sigmoid(input)
 
 
 @overridable
-def tanh(input):
+def tanh(input: rl.Tensor) -> rl.Tensor:
     return rl.tanh(input)
 
 
@@ -110,7 +111,7 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
 
 
 @overridable
-def softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
+def softmax(input: rl.Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: rl.dtype | None = None) -> rl.Tensor:
     """exp(input) / sum of exp(input) along ``dim``, computed in ``dtype`` where given."""
     if dim is None:
         dim = _implicit_dim("softmax", input.dim(), _stacklevel)
@@ -118,7 +119,9 @@ def softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
 
 
 @overridable
-def log_softmax(input, dim: int | None = None, _stacklevel: int = 3, dtype=None):
+def log_softmax(
+    input: rl.Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: rl.dtype | None = None
+) -> rl.Tensor:
     """log(softmax(input)), computed without overflow."""
     if dim is None:
         dim = _implicit_dim("log_softmax", input.dim(), _stacklevel)
@@ -131,7 +134,7 @@ def _check_dropout_probability(p) -> None:
 
 
 @overridable
-def dropout(input, p: float = 0.5, training: bool = True, inplace: bool = False):
+def dropout(input: rl.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> rl.Tensor:
     """In training: zero each element with probability ``p``, scale the others by 1 / (1 - p)."""
     _check_dropout_probability(p)
     return rl.dropout_(input, p, training) if inplace else rl.dropout(input, p, training)
@@ -161,7 +164,14 @@ def _uneven_pointwise_loss(kernel, input, target, code: int, weight):
 
 
 @overridable
-def mse_loss(input, target, size_average=None, reduce=None, reduction: str = "mean", weight=None):
+def mse_loss(
+    input: rl.Tensor,
+    target: rl.Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: rl.Tensor | None = None,
+) -> rl.Tensor:
     """(input - target)^2. With ``weight`` (same shape) 'mean' divides by its sum."""
     code = _reduction_code(size_average, reduce, reduction)
     if weight is None and target.shape == input.shape:
@@ -170,7 +180,14 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction: str = "me
 
 
 @overridable
-def l1_loss(input, target, size_average=None, reduce=None, reduction: str = "mean", weight=None):
+def l1_loss(
+    input: rl.Tensor,
+    target: rl.Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: rl.Tensor | None = None,
+) -> rl.Tensor:
     """|input - target|. With ``weight`` (same shape) 'mean' divides by its sum."""
     code = _reduction_code(size_average, reduce, reduction)
     if weight is None and target.shape == input.shape:
@@ -180,8 +197,14 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction: str = "mea
 
 @overridable
 def nll_loss(
-    input, target, weight=None, size_average=None, ignore_index: int = -100, reduce=None, reduction: str = "mean"
-):
+    input: rl.Tensor,
+    target: rl.Tensor,
+    weight: rl.Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> rl.Tensor:
     """-input[n, target[n]]: log-probabilities (N, C, ...), class indices (N, ...)."""
     code = _reduction_code(size_average, reduce, reduction)
     return _nn.nll_loss(input, target, weight, code, ignore_index)
@@ -189,22 +212,29 @@ def nll_loss(
 
 @overridable
 def cross_entropy(
-    input,
-    target,
-    weight=None,
-    size_average=None,
+    input: rl.Tensor,
+    target: rl.Tensor,
+    weight: rl.Tensor | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
-    reduce=None,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-):
+) -> rl.Tensor:
     """Cross entropy of logits (N, C, ...) with class indices (N, ...) or class probabilities (N, C, ...)."""
     code = _reduction_code(size_average, reduce, reduction)
     return _nn.cross_entropy_loss(input, target, weight, code, ignore_index, label_smoothing)
 
 
 @overridable
-def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction: str = "mean"):
+def binary_cross_entropy(
+    input: rl.Tensor,
+    target: rl.Tensor,
+    weight: rl.Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> rl.Tensor:
     """-(t log x + (1 - t) log(1 - x)) for probabilities x; logarithms are bounded below by -100."""
     code = _reduction_code(size_average, reduce, reduction)
     if target.shape != input.shape:
@@ -219,8 +249,14 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
 
 @overridable
 def binary_cross_entropy_with_logits(
-    input, target, weight=None, size_average=None, reduce=None, reduction: str = "mean", pos_weight=None
-):
+    input: rl.Tensor,
+    target: rl.Tensor,
+    weight: rl.Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: rl.Tensor | None = None,
+) -> rl.Tensor:
     """binary_cross_entropy(sigmoid(input), target), computed without overflow.
 
     ``pos_weight`` scales the term of the positive class; it and ``weight`` are broadcast.
@@ -232,7 +268,13 @@ def binary_cross_entropy_with_logits(
 
 
 @overridable
-def layer_norm(input, normalized_shape, weight=None, bias=None, eps: float = 1e-5):
+def layer_norm(
+    input: rl.Tensor,
+    normalized_shape: Sequence[int],
+    weight: rl.Tensor | None = None,
+    bias: rl.Tensor | None = None,
+    eps: float = 1e-5,
+) -> rl.Tensor:
     """Slices over the last dims, which have `normalized_shape`, with mean 0 and variance 1; * weight + bias."""
     return rl.layer_norm(input, normalized_shape, weight, bias, eps)
 
@@ -247,7 +289,9 @@ def _check_batch(size) -> None:
 
 
 @overridable
-def group_norm(input, num_groups: int, weight=None, bias=None, eps: float = 1e-5):
+def group_norm(
+    input: rl.Tensor, num_groups: int, weight: rl.Tensor | None = None, bias: rl.Tensor | None = None, eps: float = 1e-5
+) -> rl.Tensor:
     """Groups of channels of input (N, C, *) with mean 0 and variance 1; * weight + bias of the channel."""
     if input.dim() < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
@@ -258,15 +302,15 @@ def group_norm(input, num_groups: int, weight=None, bias=None, eps: float = 1e-5
 
 @overridable
 def batch_norm(
-    input,
-    running_mean,
-    running_var,
-    weight=None,
-    bias=None,
+    input: rl.Tensor,
+    running_mean: rl.Tensor | None,
+    running_var: rl.Tensor | None,
+    weight: rl.Tensor | None = None,
+    bias: rl.Tensor | None = None,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
-):
+) -> rl.Tensor:
     """Channels of input (N, C, *) with mean 0 and variance 1; * weight + bias.
 
     training: with the moments of the batch, which are mixed into the running ones by `momentum`.
@@ -277,7 +321,13 @@ def batch_norm(
 
 
 @overridable
-def grid_sample(input, grid, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None):
+def grid_sample(
+    input: rl.Tensor,
+    grid: rl.Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: bool | None = None,
+) -> rl.Tensor:
     """Values of an image (N, C, H, W) or (N, C, D, H, W) at positions in [-1, 1], (N, ..., 2 or 3), x first."""
     modes, paddings = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
     if mode not in modes:
@@ -300,4 +350,4 @@ def grid_sample(input, grid, mode: str = "bilinear", padding_mode: str = "zeros"
     return rl.grid_sampler(input, grid, modes.index(mode), paddings.index(padding_mode), align_corners)
 
 
-__getattr__ = missing(__name__)
+missing(__name__)

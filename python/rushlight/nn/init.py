@@ -33,7 +33,7 @@ __all__ = [
 _LINEAR = ("linear", "sigmoid") + tuple(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))
 
 
-def calculate_gain(nonlinearity: str, param=None) -> float:
+def calculate_gain(nonlinearity: str, param: int | float | None = None) -> float:
     """The factor by which weights before ``nonlinearity`` are scaled to keep the variance.
 
     ``param`` is the negative slope of leaky_relu (default 0.01).
@@ -74,20 +74,27 @@ def _calculate_correct_fan(tensor, mode: str) -> int:
 
 
 @overridable
-def uniform_(tensor, a: float = 0.0, b: float = 1.0, generator=None):
+def uniform_(tensor: rl.Tensor, a: float = 0.0, b: float = 1.0, generator: rl.Generator | None = None) -> rl.Tensor:
     """U(a, b)."""
     with rl.no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
 @overridable
-def normal_(tensor, mean: float = 0.0, std: float = 1.0, generator=None):
+def normal_(tensor: rl.Tensor, mean: float = 0.0, std: float = 1.0, generator: rl.Generator | None = None) -> rl.Tensor:
     """N(mean, std^2)."""
     with rl.no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
 
-def trunc_normal_(tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator=None):
+def trunc_normal_(
+    tensor: rl.Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: rl.Generator | None = None,
+) -> rl.Tensor:
     """N(mean, std^2), with values outside [a, b] drawn again."""
 
     def cdf(x):
@@ -132,20 +139,20 @@ def _reject_from_uniform(tensor, mean, std, a, b, generator) -> None:
 
 
 @overridable
-def constant_(tensor, val: float):
+def constant_(tensor: rl.Tensor, val: float) -> rl.Tensor:
     with rl.no_grad():
         return tensor.fill_(val)
 
 
-def ones_(tensor):
+def ones_(tensor: rl.Tensor) -> rl.Tensor:
     return constant_(tensor, 1.0)
 
 
-def zeros_(tensor):
+def zeros_(tensor: rl.Tensor) -> rl.Tensor:
     return constant_(tensor, 0.0)
 
 
-def eye_(tensor):
+def eye_(tensor: rl.Tensor) -> rl.Tensor:
     """The identity, for a 2-d tensor."""
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
@@ -158,13 +165,13 @@ def _xavier_std(tensor, gain: float) -> float:
     return gain * math.sqrt(2.0 / float(fan_in + fan_out))
 
 
-def xavier_uniform_(tensor, gain: float = 1.0, generator=None):
+def xavier_uniform_(tensor: rl.Tensor, gain: float = 1.0, generator: rl.Generator | None = None) -> rl.Tensor:
     """U(-a, a), a = gain * sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
     bound = math.sqrt(3.0) * _xavier_std(tensor, gain)
     return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(tensor, gain: float = 1.0, generator=None):
+def xavier_normal_(tensor: rl.Tensor, gain: float = 1.0, generator: rl.Generator | None = None) -> rl.Tensor:
     """N(0, s^2), s = gain * sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
 
@@ -182,7 +189,13 @@ def _is_empty(tensor) -> bool:
 
 
 @overridable
-def kaiming_uniform_(tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator=None):
+def kaiming_uniform_(
+    tensor: rl.Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: rl.Generator | None = None,
+) -> rl.Tensor:
     """U(-b, b), b = gain * sqrt(3 / fan) (He et al. 2015); ``a`` is the slope of leaky_relu."""
     if _is_empty(tensor):
         return tensor
@@ -190,14 +203,20 @@ def kaiming_uniform_(tensor, a: float = 0, mode: str = "fan_in", nonlinearity: s
     return uniform_(tensor, -bound, bound, generator)
 
 
-def kaiming_normal_(tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator=None):
+def kaiming_normal_(
+    tensor: rl.Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: rl.Generator | None = None,
+) -> rl.Tensor:
     """N(0, s^2), s = gain / sqrt(fan) (He et al. 2015); ``a`` is the slope of leaky_relu."""
     if _is_empty(tensor):
         return tensor
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
-def dirac_(tensor, groups: int = 1):
+def dirac_(tensor: rl.Tensor, groups: int = 1) -> rl.Tensor:
     """Weights (out, in, *kernel) of a convolution with 1 to 3 dims that passes its first channels on, per group."""
     if not 3 <= tensor.dim() <= 5:
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
@@ -213,7 +232,7 @@ def dirac_(tensor, groups: int = 1):
     return tensor
 
 
-def sparse_(tensor, sparsity: float, std: float = 0.01, generator=None):
+def sparse_(tensor: rl.Tensor, sparsity: float, std: float = 0.01, generator: rl.Generator | None = None) -> rl.Tensor:
     """N(0, std^2) in a matrix, and zeros in ceil(sparsity * rows) random places of each column (Martens 2010)."""
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
@@ -250,4 +269,4 @@ uniform = _deprecated(uniform_)
 xavier_normal = _deprecated(xavier_normal_)
 xavier_uniform = _deprecated(xavier_uniform_)
 
-__getattr__ = missing(__name__)
+missing(__name__)

@@ -6,6 +6,10 @@ from collections import OrderedDict
 
 import rushlight as rl
 
+TYPE_CHECKING = False  # spares the import of typing
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 __all__ = ["Parameter", "Buffer"]
 
 
@@ -29,7 +33,7 @@ class Parameter(rl.Tensor, metaclass=_ParameterMeta):
     and asks for a floating-point or complex dtype.
     """
 
-    def __new__(cls, data=None, requires_grad=True):
+    def __new__(cls, data: rl.Tensor | None = None, requires_grad: bool = True) -> Self:
         if data is None:
             data = rl.empty(0)
         elif not isinstance(data, rl.Tensor):
@@ -48,14 +52,14 @@ class Parameter(rl.Tensor, metaclass=_ParameterMeta):
 
     __torch_function__ = rl._C._disabled_torch_function_impl
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo) -> Self:
         if id(self) in memo:
             return memo[id(self)]
         copy = type(self)(self.data.clone(), self.requires_grad)
         memo[id(self)] = copy
         return copy
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         plain = self.detach().requires_grad_(self.requires_grad)  # prints as tensor(...), not as a subclass
         return f"Parameter containing:\n{plain!r}"
 
@@ -77,7 +81,7 @@ class Buffer(rl.Tensor, metaclass=_BufferMeta):
     A buffer with ``persistent=False`` is left out of ``state_dict()``.
     """
 
-    def __new__(cls, data=None, *, persistent=True):
+    def __new__(cls, data: rl.Tensor | None = None, *, persistent: bool = True) -> Self:
         if data is None:
             data = rl.empty(0)
         tensor = data.detach().requires_grad_(data.requires_grad)

@@ -8,4 +8,4 @@ from .sgd import SGD
 
 __all__ = ["Adam", "AdamW", "Optimizer", "SGD", "lr_scheduler"]
 
-__getattr__ = missing(__name__)
+missing(__name__)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import rushlight as rl
 
 from .optimizer import Optimizer, _check_not_negative, _number, evaluate_closure
+
+TYPE_CHECKING = False  # spares the import of typing
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .optimizer import ParamsT
 
 __all__ = ["Adam", "AdamW"]
 
@@ -20,20 +27,20 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr=1e-3,
-        betas=(0.9, 0.999),
+        params: ParamsT,
+        lr: float | rl.Tensor = 1e-3,
+        betas: tuple[float | rl.Tensor, float | rl.Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
-        foreach=None,
+        foreach: bool | None = None,
         maximize: bool = False,
         capturable: bool = False,
         differentiable: bool = False,
-        fused=None,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
-    ):
+    ) -> None:
         _check_not_negative(learning__rate=lr, epsilon__value=eps)
         for i, beta in enumerate(betas):
             if not 0.0 <= _number(beta) < 1.0:
@@ -58,7 +65,7 @@ class Adam(Optimizer):
             },
         )
 
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = evaluate_closure(closure)
         with rl.no_grad():
             for group in self.param_groups:
@@ -109,19 +116,19 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params,
-        lr=1e-3,
-        betas=(0.9, 0.999),
+        params: ParamsT,
+        lr: float | rl.Tensor = 1e-3,
+        betas: tuple[float | rl.Tensor, float | rl.Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
         *,
         maximize: bool = False,
-        foreach=None,
+        foreach: bool | None = None,
         capturable: bool = False,
         differentiable: bool = False,
-        fused=None,
-    ):
+        fused: bool | None = None,
+    ) -> None:
         super().__init__(
             params,
             lr,

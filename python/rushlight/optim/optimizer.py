@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 
 import rushlight as rl
 from rushlight.nn.modules.module import clear_grad
 from rushlight.utils.hooks import RemovableHandle
 from rushlight.utils.naming import typename
+
+TYPE_CHECKING = False  # spares the import of typing
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    ParamsT: TypeAlias = Iterable[rl.Tensor | tuple[str, rl.Tensor] | dict[str, Any]]
 
 __all__ = ["Optimizer"]
 
@@ -33,15 +39,15 @@ class Optimizer:
     A subclass implements ``step(closure=None)`` and returns what the closure returned.
     """
 
-    def __init__(self, params, defaults: dict):
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         if isinstance(params, rl.Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, "
                 f"but got {typename(params)}"
             )
         self.defaults = defaults
-        self.state = defaultdict(dict)
-        self.param_groups = []
+        self.state: defaultdict[rl.Tensor, Any] = defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
         self._init_hooks()
 
         groups = list(params)
@@ -56,14 +62,14 @@ class Optimizer:
         self._optimizer_step_pre_hooks = OrderedDict()
         self._optimizer_step_post_hooks = OrderedDict()
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in cls.__dict__:
             cls.step = _with_hooks(cls.step)
 
     # ---- parameter groups
 
-    def add_param_group(self, param_group: dict) -> None:
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a dict with "params" (a tensor or an ordered iterable) and options that override the defaults."""
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
@@ -107,7 +113,7 @@ class Optimizer:
             raise ValueError("all optimizer param groups should be with/without names.")
         self.param_groups.append(group)
 
-    def _all_params(self) -> list:
+    def _all_params(self) -> list[rl.Tensor]:
         return [param for group in self.param_groups for param in group["params"]]
 
     # ---- stepping
@@ -118,7 +124,7 @@ class Optimizer:
             for param in group["params"]:
                 clear_grad(param, set_to_none)
 
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change the parameters by their gradients. ``closure`` computes the loss and the gradients anew."""
         raise NotImplementedError
 
@@ -127,17 +133,17 @@ class Optimizer:
         hooks[handle.id] = hook
         return handle
 
-    def register_step_pre_hook(self, hook) -> RemovableHandle:
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` before ``step``; a result replaces ``(args, kwargs)``."""
         return self._add_hook(self._optimizer_step_pre_hooks, hook)
 
-    def register_step_post_hook(self, hook) -> RemovableHandle:
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` after ``step``."""
         return self._add_hook(self._optimizer_step_post_hooks, hook)
 
     # ---- saving and loading
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """``{"state": {index: dict}, "param_groups": [...]}`` with parameters replaced by running indices."""
         params = self._all_params()
         index = {}
@@ -151,7 +157,7 @@ class Optimizer:
         state = {index[id(key)] if isinstance(key, rl.Tensor) else key: entry for key, entry in self.state.items()}
         return {"state": state, "param_groups": groups}
 
-    def load_state_dict(self, state_dict: dict) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take options and state from ``state_dict()`` of an optimizer with groups of the same sizes.
 
         State tensors are copied, and cast to the dtype and device of their parameter.
@@ -184,10 +190,10 @@ class Optimizer:
             groups.append(loaded)
         self.__setstate__({"state": state, "param_groups": groups})
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if "_optimizer_step_pre_hooks" not in self.__dict__:
             self._init_hooks()

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import rushlight as rl
 
 from .optimizer import Optimizer, _check_not_negative, _number, evaluate_closure
+
+TYPE_CHECKING = False  # spares the import of typing
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .optimizer import ParamsT
 
 __all__ = ["SGD"]
 
@@ -18,18 +26,18 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr=1e-3,
+        params: ParamsT,
+        lr: float | rl.Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay=0,
+        weight_decay: float = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
-        foreach=None,
+        foreach: bool | None = None,
         differentiable: bool = False,
-        fused=None,
-    ):
+        fused: bool | None = None,
+    ) -> None:
         _check_not_negative(learning__rate=lr, momentum__value=momentum, weight_decay__value=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
@@ -50,7 +58,7 @@ class SGD(Optimizer):
             },
         )
 
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = evaluate_closure(closure)
         with rl.no_grad():
             for group in self.param_groups:

@@ -5,4 +5,4 @@ from . import windows
 
 __all__ = ["windows"]
 
-__getattr__ = missing(__name__)
+missing(__name__)

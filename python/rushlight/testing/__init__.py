@@ -6,4 +6,4 @@ from ._creation import make_tensor
 
 __all__ = ["assert_allclose", "assert_close", "make_tensor"]
 
-__getattr__ = missing(__name__)
+missing(__name__)

@@ -445,4 +445,4 @@ def checkpoint_sequential(functions, segments: int, input, use_reentrant: bool |
     return part(start, len(functions))(input)
 
 
-__getattr__ = missing(__name__)
+missing(__name__)

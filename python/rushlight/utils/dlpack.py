@@ -9,7 +9,7 @@ from .._missing import missing
 
 __all__ = ["DLDeviceType", "from_dlpack", "to_dlpack"]
 
-__getattr__ = missing(__name__)
+missing(__name__)
 
 
 class DLDeviceType(enum.IntEnum):

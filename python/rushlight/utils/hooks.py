@@ -41,8 +41,8 @@ class RemovableHandle:
         self._hooks = weakref.ref(OrderedDict() if hooks is None else hooks)
         self._extra = tuple(weakref.ref(OrderedDict() if d is None else d) for d in extra)
 
-    def __enter__(self):
+    def __enter__(self) -> RemovableHandle:
         return self
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         self.remove()

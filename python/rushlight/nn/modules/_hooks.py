@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 
 from rushlight.utils.hooks import RemovableHandle
+
+TYPE_CHECKING = False  # spares the import of typing
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ForwardHooksMixin:
@@ -54,7 +59,9 @@ class ForwardHooksMixin:
             return hook(self, args, kwargs, result)
         return hook(self, args, result)
 
-    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False) -> RemovableHandle:
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
         """Call ``hook(module, args)`` before ``forward``; a result other than None replaces the arguments.
 
         With ``with_kwargs`` it is ``hook(module, args, kwargs)``, returning None or ``(args, kwargs)``.
@@ -68,7 +75,14 @@ class ForwardHooksMixin:
             self._forward_pre_hooks.move_to_end(handle.id, last=False)
         return handle
 
-    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False) -> RemovableHandle:
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after ``forward``; a result other than None replaces the output.
 
         With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``. With ``always_call`` it also runs,

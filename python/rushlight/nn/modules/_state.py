@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import rushlight as rl
 from rushlight.utils.hooks import RemovableHandle
 
 from ..parameter import Parameter
+
+TYPE_CHECKING = False  # spares the import of typing
+if TYPE_CHECKING:
+    from typing import Any
 
 _EXTRA_STATE_KEY = "_extra_state"
 
@@ -37,11 +41,11 @@ class StateDictMixin:
 
     # ---- saving
 
-    def get_extra_state(self):
+    def get_extra_state(self) -> Any:
         """Further state to store with the tensors; overridden together with ``set_extra_state``."""
         raise RuntimeError("get_extra_state is not defined by this module")
 
-    def set_extra_state(self, state) -> None:
+    def set_extra_state(self, state: Any) -> None:
         raise RuntimeError("set_extra_state is not defined by this module")
 
     def _has_own(self, name: str) -> bool:
@@ -62,7 +66,9 @@ class StateDictMixin:
         if self._has_own("get_extra_state"):
             destination[prefix + _EXTRA_STATE_KEY] = self.get_extra_state()
 
-    def state_dict(self, *, destination=None, prefix: str = "", keep_vars: bool = False):
+    def state_dict(
+        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
         """An ordered dict of all parameters and persistent buffers, sharing their storage.
 
         The values are detached unless ``keep_vars``.
@@ -151,7 +157,9 @@ class StateDictMixin:
                     if not known and key[len(prefix) :] not in own:
                         unexpected_keys.append(key)
 
-    def load_state_dict(self, state_dict: Mapping, strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> _IncompatibleKeys:
         """Copy the tensors of ``state_dict`` into this module and all below it.
 
         ``strict`` (default): missing or unexpected keys raise RuntimeError. ``assign``: the tensors themselves
@@ -204,18 +212,18 @@ class StateDictMixin:
         hooks[handle.id] = hook
         return handle
 
-    def register_state_dict_pre_hook(self, hook) -> RemovableHandle:
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, prefix, keep_vars)`` before this module's state is collected."""
         return self._add_hook(self._state_dict_pre_hooks, hook)
 
-    def register_state_dict_post_hook(self, hook) -> RemovableHandle:
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, metadata)`` after this module's state was collected."""
         return self._add_hook(self._state_dict_hooks, hook)
 
-    def register_load_state_dict_pre_hook(self, hook) -> RemovableHandle:
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)`` before loading."""
         return self._add_hook(self._load_state_dict_pre_hooks, hook)
 
-    def register_load_state_dict_post_hook(self, hook) -> RemovableHandle:
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, incompatible_keys)`` after loading; the keys may be changed in place."""
         return self._add_hook(self._load_state_dict_post_hooks, hook)

@@ -13,11 +13,11 @@ __all__ = ["ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Softmax", "LogSoftmax"]
 class ReLU(Module):
     """max(x, 0)."""
 
-    def __init__(self, inplace: bool = False):
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input):
+    def forward(self, input: rl.Tensor) -> rl.Tensor:
         return F.relu(input, inplace=self.inplace)
 
     def extra_repr(self) -> str:
@@ -27,12 +27,12 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """x where x > 0, ``negative_slope * x`` elsewhere."""
 
-    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False):
+    def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = negative_slope
         self.inplace = inplace
 
-    def forward(self, input):
+    def forward(self, input: rl.Tensor) -> rl.Tensor:
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
     def extra_repr(self) -> str:
@@ -42,19 +42,19 @@ class LeakyReLU(Module):
 class Sigmoid(Module):
     """1 / (1 + exp(-x))."""
 
-    def forward(self, input):
+    def forward(self, input: rl.Tensor) -> rl.Tensor:
         return rl.sigmoid(input)
 
 
 class Tanh(Module):
     """tanh(x)."""
 
-    def forward(self, input):
+    def forward(self, input: rl.Tensor) -> rl.Tensor:
         return rl.tanh(input)
 
 
 class _AlongDim(Module):
-    def __init__(self, dim: int | None = None):
+    def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
 
@@ -65,12 +65,12 @@ class _AlongDim(Module):
 class Softmax(_AlongDim):
     """exp(x) / sum of exp(x) along ``dim``."""
 
-    def forward(self, input):
+    def forward(self, input: rl.Tensor) -> rl.Tensor:
         return F.softmax(input, self.dim, _stacklevel=5)
 
 
 class LogSoftmax(_AlongDim):
     """log of softmax along ``dim``."""
 
-    def forward(self, input):
+    def forward(self, input: rl.Tensor) -> rl.Tensor:
         return F.log_softmax(input, self.dim, _stacklevel=5)

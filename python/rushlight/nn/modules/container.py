@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from itertools import islice
 
 import rushlight as rl
@@ -12,6 +12,12 @@ from rushlight.utils.naming import typename
 
 from ..parameter import Parameter
 from .module import Module, _add_indent
+
+TYPE_CHECKING = False  # spares the import of typing
+if TYPE_CHECKING:
+    from typing import Any, SupportsIndex
+
+    from typing_extensions import Self
 
 __all__ = ["Sequential", "ModuleList", "ModuleDict", "ParameterList"]
 
@@ -29,7 +35,7 @@ class _IndexedModules(Module):
     def __len__(self) -> int:
         return len(self._modules)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Module]:
         return iter(self._modules.values())
 
     def _key(self, index) -> str:
@@ -48,25 +54,25 @@ class _IndexedModules(Module):
         modules.insert(index, module)
         return modules
 
-    def __setitem__(self, index, module) -> None:
+    def __setitem__(self, index: SupportsIndex, module: Module) -> None:
         setattr(self, self._key(index), module)
 
-    def __delitem__(self, index) -> None:
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
         keys = list(self._modules)[index] if isinstance(index, slice) else [self._key(index)]
         for key in keys:
             delattr(self, key)
         self._renumber(self)
 
-    def append(self, module: Module):
+    def append(self, module: Module) -> Self:
         self.add_module(str(len(self)), module)
         return self
 
-    def extend(self, modules):
+    def extend(self, modules: Iterable[Module]) -> Self:
         for module in list(modules):
             self.append(module)
         return self
 
-    def pop(self, index=-1) -> Module:
+    def pop(self, index: SupportsIndex = -1) -> Module:
         module = self[index]
         del self[index]
         return module
@@ -78,18 +84,18 @@ class Sequential(_IndexedModules):
     ``Sequential(a, b, ...)`` names them "0", "1", ...; ``Sequential(OrderedDict(name=module, ...))`` keeps names.
     """
 
-    def __init__(self, *args):
+    def __init__(self, *args: Module | OrderedDict[str, Module]) -> None:
         super().__init__()
         named = args[0].items() if len(args) == 1 and isinstance(args[0], OrderedDict) else enumerate(args)
         for name, module in named:
             self.add_module(str(name), module)
 
-    def forward(self, input):
+    def forward(self, input: Any) -> Any:
         for module in self._modules.values():
             input = module(input)
         return input
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))
         return self._modules[self._key(index)]
@@ -100,12 +106,12 @@ class Sequential(_IndexedModules):
         self._renumber(self._with_inserted(index, module))
         return self
 
-    def __add__(self, other) -> Sequential:
+    def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):
             return NotImplemented
         return Sequential(*self, *other)
 
-    def __iadd__(self, other) -> Sequential:
+    def __iadd__(self, other: Sequential) -> Self:
         if not isinstance(other, Sequential):
             return NotImplemented
         return self.extend(other)
@@ -123,12 +129,12 @@ class Sequential(_IndexedModules):
 class ModuleList(_IndexedModules):
     """A list whose modules are registered."""
 
-    def __init__(self, modules=None):
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         if modules is not None:
             self.extend(modules)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
             return type(self)(list(self)[index])
         return self._modules[self._key(index)]
@@ -136,10 +142,10 @@ class ModuleList(_IndexedModules):
     def insert(self, index: int, module: Module) -> None:
         self._renumber(self._with_inserted(index, module))
 
-    def __iadd__(self, modules) -> ModuleList:
+    def __iadd__(self, modules: Iterable[Module]) -> Self:
         return self.extend(modules)
 
-    def __add__(self, other) -> ModuleList:
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *other])
 
     def __repr__(self) -> str:
@@ -163,7 +169,7 @@ class ModuleList(_IndexedModules):
 class ModuleDict(Module):
     """A dict from str whose modules are registered."""
 
-    def __init__(self, modules=None):
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()
         if modules is not None:
             self.update(modules)
@@ -180,7 +186,7 @@ class ModuleDict(Module):
     def __len__(self) -> int:
         return len(self._modules)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._modules)
 
     def __contains__(self, key: str) -> bool:
@@ -192,16 +198,16 @@ class ModuleDict(Module):
     def pop(self, key: str) -> Module:
         return self._modules.pop(key)
 
-    def keys(self):
+    def keys(self) -> KeysView[str]:
         return self._modules.keys()
 
-    def items(self):
+    def items(self) -> ItemsView[str, Module]:
         return self._modules.items()
 
-    def values(self):
+    def values(self) -> ValuesView[Module]:
         return self._modules.values()
 
-    def update(self, modules) -> None:
+    def update(self, modules: Mapping[str, Module] | ModuleDict | Iterable[tuple[str, Module]]) -> None:
         """Add the entries of a mapping or of an iterable of ``(name, module)``."""
         for name, module in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:
             self[name] = module
@@ -210,7 +216,7 @@ class ModuleDict(Module):
 class ParameterList(Module):
     """A list; the tensors in it become parameters, other objects are kept as they are."""
 
-    def __init__(self, values=None):
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
         self._size = 0
         if values is not None:
@@ -219,15 +225,15 @@ class ParameterList(Module):
     def __len__(self) -> int:
         return self._size
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(self._size))
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
             return type(self)(self[i] for i in range(*index.indices(self._size)))
         return getattr(self, str(_checked_index(index, self._size)))
 
-    def __setitem__(self, index: int, value) -> None:
+    def __setitem__(self, index: int, value: Any) -> None:
         self._put(_checked_index(index, self._size), value)
 
     def _put(self, index: int, value) -> None:
@@ -235,12 +241,12 @@ class ParameterList(Module):
             value = Parameter(value)
         setattr(self, str(index), value)
 
-    def append(self, value) -> ParameterList:
+    def append(self, value: Any) -> Self:
         self._put(self._size, value)
         self._size += 1
         return self
 
-    def extend(self, values) -> ParameterList:
+    def extend(self, values: Iterable[Any]) -> Self:
         if isinstance(values, rl.Tensor):
             raise TypeError("ParameterList.extend should be called with an iterable, but got Tensor")
         for value in list(values):
@@ -261,5 +267,5 @@ class ParameterList(Module):
                 lines.append(f"  ({i}): Object of type: {type(value).__name__}")
         return "\n".join(lines)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import rushlight as rl
+
 from .module import Module
 
 __all__ = ["Flatten", "Unflatten"]
@@ -10,12 +14,12 @@ __all__ = ["Flatten", "Unflatten"]
 class Flatten(Module):
     """Joins dims ``start_dim`` (default 1) to ``end_dim`` (default the last) into one."""
 
-    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
         self.start_dim = start_dim
         self.end_dim = end_dim
 
-    def forward(self, input):
+    def forward(self, input: rl.Tensor) -> rl.Tensor:
         return input.flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
@@ -25,7 +29,7 @@ class Flatten(Module):
 class Unflatten(Module):
     """Splits dim ``dim`` into the dims ``unflattened_size``."""
 
-    def __init__(self, dim: int, unflattened_size):
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__()
         if not isinstance(dim, int):
             raise TypeError(f"unflattened dim must be an int, but got {type(dim).__name__}")
@@ -42,7 +46,7 @@ class Unflatten(Module):
         self.dim = dim
         self.unflattened_size = unflattened_size
 
-    def forward(self, input):
+    def forward(self, input: rl.Tensor) -> rl.Tensor:
         return input.unflatten(self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:

@@ -11,16 +11,20 @@ from .. import init
 from ..parameter import Parameter
 from .module import Module
 
+TYPE_CHECKING = False  # spares the import of typing
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["Identity", "Linear"]
 
 
 class Identity(Module):
     """Returns its input; takes and ignores any arguments."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, input):
+    def forward(self, input: Any) -> Any:
         return input
 
 
@@ -30,7 +34,14 @@ class Linear(Module):
     ``weight`` is (out_features, in_features). Both are drawn from U(-b, b), b = 1 / sqrt(in_features).
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None):
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: rl.device | str | int | None = None,
+        dtype: rl.dtype | None = None,
+    ) -> None:
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
@@ -49,7 +60,7 @@ class Linear(Module):
             bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input):
+    def forward(self, input: rl.Tensor) -> rl.Tensor:
         parameters = self._parameters
         try:  # saves two calls of __getattr__
             return F.linear(input, parameters["weight"], parameters["bias"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Iterator
 
 import rushlight as rl
 from rushlight.utils.naming import typename
@@ -10,6 +11,12 @@ from rushlight.utils.naming import typename
 from ..parameter import Buffer, Parameter
 from ._hooks import ForwardHooksMixin
 from ._state import StateDictMixin
+
+TYPE_CHECKING = False  # spares the import of typing
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import Self
 
 __all__ = ["Module"]
 
@@ -84,10 +91,10 @@ class Module(ForwardHooksMixin, StateDictMixin):
 
     # ---- calling
 
-    def forward(self, *input):
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._forward_hooks or self._forward_pre_hooks:
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
@@ -105,7 +112,7 @@ class Module(ForwardHooksMixin, StateDictMixin):
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
 
-    def register_buffer(self, name: str, tensor, persistent: bool = True) -> None:
+    def register_buffer(self, name: str, tensor: rl.Tensor | None, persistent: bool = True) -> None:
         """Add a tensor (or None) that is part of the module's state but not a parameter."""
         if "_buffers" not in self.__dict__:
             raise AttributeError("cannot assign buffer before Module.__init__() call")
@@ -120,7 +127,7 @@ class Module(ForwardHooksMixin, StateDictMixin):
         else:
             self._non_persistent_buffers_set.add(name)
 
-    def register_parameter(self, name: str, param) -> None:
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a Parameter (or None)."""
         if "_parameters" not in self.__dict__:
             raise AttributeError("cannot assign parameter before Module.__init__() call")
@@ -139,7 +146,7 @@ class Module(ForwardHooksMixin, StateDictMixin):
                 )
         self._parameters[name] = param
 
-    def add_module(self, name: str, module) -> None:
+    def add_module(self, name: str, module: Module | None) -> None:
         """Add a submodule (or None)."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{typename(module)} is not a Module subclass")
@@ -148,7 +155,7 @@ class Module(ForwardHooksMixin, StateDictMixin):
 
     register_module = add_module
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         # Reached only when the usual lookup failed.
         attributes = self.__dict__
         for registry in ("_parameters", "_buffers", "_modules"):
@@ -157,7 +164,7 @@ class Module(ForwardHooksMixin, StateDictMixin):
                 return entries[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
-    def __setattr__(self, name: str, value) -> None:
+    def __setattr__(self, name: str, value: Any) -> None:
         attributes = self.__dict__
         if isinstance(value, Parameter):
             if "_parameters" not in attributes:
@@ -216,11 +223,11 @@ class Module(ForwardHooksMixin, StateDictMixin):
                 return
         object.__delattr__(self, name)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         names = {*dir(type(self)), *self.__dict__, *self._parameters, *self._buffers, *self._modules}
         return sorted(name for name in names if not name[0].isdigit())
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         for name, hooks in self._new_hook_dicts().items():
             self.__dict__.setdefault(name, hooks)
@@ -228,7 +235,9 @@ class Module(ForwardHooksMixin, StateDictMixin):
 
     # ---- iteration
 
-    def named_modules(self, memo=None, prefix: str = "", remove_duplicate: bool = True):
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """Yield ``(name, module)`` for this module and all below it, each module once by default."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -240,18 +249,18 @@ class Module(ForwardHooksMixin, StateDictMixin):
             if module is not None:
                 yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
-    def modules(self, remove_duplicate: bool = True):
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
-    def named_children(self):
-        seen = set()
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        seen: set[Module] = set()
         for name, module in self._modules.items():
             if module is not None and module not in seen:
                 seen.add(module)
                 yield name, module
 
-    def children(self):
+    def children(self) -> Iterator[Module]:
         for _, module in self.named_children():
             yield module
 
@@ -266,17 +275,21 @@ class Module(ForwardHooksMixin, StateDictMixin):
                     seen.add(id(member))
                 yield (f"{owner_name}.{name}" if owner_name else name), member
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True):
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         return self._named_members(lambda m: m._parameters.items(), prefix, recurse, remove_duplicate)
 
-    def parameters(self, recurse: bool = True):
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         for _, param in self.named_parameters(recurse=recurse):
             yield param
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True):
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, rl.Tensor]]:
         return self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
 
-    def buffers(self, recurse: bool = True):
+    def buffers(self, recurse: bool = True) -> Iterator[rl.Tensor]:
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
@@ -304,7 +317,7 @@ class Module(ForwardHooksMixin, StateDictMixin):
             raise AttributeError(f"`{name}` is not an nn.Parameter")
         return value
 
-    def get_buffer(self, target: str):
+    def get_buffer(self, target: str) -> rl.Tensor:
         owner, name, value = self._get_member(target)
         if name not in owner._buffers:
             raise AttributeError(f"`{name}` is not a buffer")
@@ -324,7 +337,7 @@ class Module(ForwardHooksMixin, StateDictMixin):
             raise AttributeError(f"`{name}` is not an nn.Module")
         setattr(owner, name, module)
 
-    def apply(self, fn) -> Module:
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call ``fn`` on every submodule, children first, and on this module."""
         for module in self.children():
             module.apply(fn)
@@ -333,7 +346,7 @@ class Module(ForwardHooksMixin, StateDictMixin):
 
     # ---- modes, devices and dtypes
 
-    def train(self, mode: bool = True) -> Module:
+    def train(self, mode: bool = True) -> Self:
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         self.training = mode
@@ -341,10 +354,10 @@ class Module(ForwardHooksMixin, StateDictMixin):
             module.train(mode)
         return self
 
-    def eval(self) -> Module:
+    def eval(self) -> Self:
         return self.train(False)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Module:
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         for param in self.parameters():
             param.requires_grad_(requires_grad)
         return self
@@ -354,7 +367,7 @@ class Module(ForwardHooksMixin, StateDictMixin):
         for param in self.parameters():
             clear_grad(param, set_to_none)
 
-    def _apply(self, fn, recurse: bool = True) -> Module:
+    def _apply(self, fn: Callable[[rl.Tensor], rl.Tensor], recurse: bool = True) -> Self:
         """Replace the data of every parameter, its gradient, and every buffer by ``fn(tensor)``.
 
         Parameters stay the same Python objects, so optimizers that hold them go on working.
@@ -379,7 +392,7 @@ class Module(ForwardHooksMixin, StateDictMixin):
                     self._buffers[name] = fn(buffer)
         return self
 
-    def to(self, *args, **kwargs) -> Module:
+    def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move to a device and/or cast floating-point tensors: ``to(device, dtype)``, ``to(dtype)``, ``to(tensor)``."""
         target = _parse_to(*args, **kwargs)
         if target.dtype is not None and not _accepts_dtype(target.dtype):
@@ -400,35 +413,35 @@ class Module(ForwardHooksMixin, StateDictMixin):
 
         return self._apply(convert)
 
-    def type(self, dst_type) -> Module:
+    def type(self, dst_type: rl.dtype | str) -> Self:
         return self._apply(lambda t: t.type(dst_type))
 
-    def _cast_floating(self, dtype) -> Module:
+    def _cast_floating(self, dtype: rl.dtype) -> Self:
         return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
 
-    def float(self) -> Module:
+    def float(self) -> Self:
         return self._cast_floating(rl.float32)
 
-    def double(self) -> Module:
+    def double(self) -> Self:
         return self._cast_floating(rl.float64)
 
-    def half(self) -> Module:
+    def half(self) -> Self:
         return self._cast_floating(rl.float16)
 
-    def bfloat16(self) -> Module:
+    def bfloat16(self) -> Self:
         return self._cast_floating(rl.bfloat16)
 
-    def cpu(self) -> Module:
+    def cpu(self) -> Self:
         return self._apply(lambda t: t.cpu())
 
-    def cuda(self, device=None) -> Module:
+    def cuda(self, device: rl.device | str | int | None = None) -> Self:
         return self._apply(lambda t: t.cuda(device))
 
-    def share_memory(self) -> Module:
+    def share_memory(self) -> Self:
         """Move parameters, gradients and buffers to memory that other processes can map."""
         return self._apply(lambda t: t.share_memory_())
 
-    def to_empty(self, *, device, recurse: bool = True) -> Module:
+    def to_empty(self, *, device: rl.device | str | int | None, recurse: bool = True) -> Self:
         """Move to a device without copying the values."""
         return self._apply(lambda t: rl.empty_like(t, device=device), recurse)
 

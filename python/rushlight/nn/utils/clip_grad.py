@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import rushlight as rl
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
@@ -15,7 +17,12 @@ def _gradients(parameters) -> list:
     return [p.grad for p in _as_list(parameters) if p.grad is not None]
 
 
-def get_total_norm(tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach=None):
+def get_total_norm(
+    tensors: rl.Tensor | Iterable[rl.Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> rl.Tensor:
     """The norm of all tensors seen as one vector: a 0-d tensor, on the device of the first one."""
     tensors = _as_list(tensors)
     if not tensors:
@@ -34,7 +41,9 @@ def get_total_norm(tensors, norm_type: float = 2.0, error_if_nonfinite: bool = F
     return total
 
 
-def clip_grads_with_norm_(parameters, max_norm: float, total_norm, foreach=None) -> None:
+def clip_grads_with_norm_(
+    parameters: rl.Tensor | Iterable[rl.Tensor], max_norm: float, total_norm: rl.Tensor, foreach: bool | None = None
+) -> None:
     """Scale the gradients, whose norm is ``total_norm``, so that it does not exceed ``max_norm``."""
     gradients = _gradients(parameters)
     if not gradients:
@@ -47,8 +56,12 @@ def clip_grads_with_norm_(parameters, max_norm: float, total_norm, foreach=None)
 
 
 def clip_grad_norm_(
-    parameters, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach=None
-):
+    parameters: rl.Tensor | Iterable[rl.Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> rl.Tensor:
     """Scale the gradients together so that their norm is at most ``max_norm``; return the norm before that."""
     parameters = _as_list(parameters)
     total_norm = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite)
@@ -56,7 +69,9 @@ def clip_grad_norm_(
     return total_norm
 
 
-def clip_grad_value_(parameters, clip_value: float, foreach=None) -> None:
+def clip_grad_value_(
+    parameters: rl.Tensor | Iterable[rl.Tensor], clip_value: float, foreach: bool | None = None
+) -> None:
     """Clamp every element of the gradients to [-clip_value, clip_value]."""
     clip_value = float(clip_value)
     with rl.no_grad():
