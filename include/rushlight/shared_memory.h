@@ -7,6 +7,8 @@
 
 #include "rushlight/storage.h"
 
+#pragma GCC visibility push(default)
+
 namespace rushlight {
 
 class SharedMemory {
@@ -40,3 +42,5 @@ class SharedMemory {
 };
 
 }  // namespace rushlight
+
+#pragma GCC visibility pop

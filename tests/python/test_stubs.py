@@ -16,6 +16,7 @@ ALIASES = {
     "_T",
     "_P",
     "_R",
+    "_F",
     "_GradMode",
     "_Buffer",
     "_RemovableHandle",
