@@ -89,7 +89,8 @@ class Pickler(pickle._Pickler):
         size, stride = tuple(tensor.shape), tensor.stride()
         storage = tensor.untyped_storage()
         parts = (tensor.storage_offset(), size, stride, tensor.requires_grad, OrderedDict())
-        metadata = ({"conj": True},) if tensor.is_conj() else ()
+        bits = {"conj": tensor.is_conj(), "neg": tensor.is_neg()}
+        metadata = ({name: True for name, bit in bits.items() if bit},) if any(bits.values()) else ()
         if tensor.dtype in STORAGE_KINDS:
             function, args = _rebuild_tensor_v2, (StoredElements(storage, tensor.dtype), *parts, *metadata)
         else:

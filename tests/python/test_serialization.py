@@ -129,6 +129,27 @@ def test_modules_and_optimizers():
         again(model)
 
 
+def test_lazy_bits_are_saved():
+    z = torch.tensor([1 + 2j, 3 - 4j])
+    for before in (z.conj(), z.conj().imag, z.conj().imag[1:], z.imag):
+        for weights_only in (True, False):
+            after = again(before, weights_only=weights_only)
+            assert after.tolist() == before.tolist()
+            assert (after.is_conj(), after.is_neg()) == (before.is_conj(), before.is_neg())
+
+
+def test_torch_reads_lazy_bits(real):
+    z = torch.tensor([1 + 2j, 3 - 4j])
+    for before in (z.conj(), z.conj().imag):
+        after = real.load(saved(before))
+        assert after.tolist() == before.tolist()
+        assert (after.is_conj(), after.is_neg()) == (before.is_conj(), before.is_neg())
+        file = io.BytesIO()
+        real.save(after, file)
+        file.seek(0)
+        assert torch.load(file).tolist() == before.tolist()
+
+
 def test_files(tmp_path):
     path = tmp_path / "model.pt"
     value = {"x": torch.arange(5), "y": torch.zeros(0)}
