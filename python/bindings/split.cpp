@@ -1,4 +1,5 @@
 #include "bindings/python.h"
+#include "rushlight/conj.h"
 #include "rushlight/shape.h"
 
 namespace rushlight::python {
@@ -34,7 +35,7 @@ PyObject* tensor_split_call(Args& a) {
         "a tensor with ",
         where.dim(), " dims");
   if (where.dim() == 0) return wrap(tensor_split(a.tensor(0), where.item().to_int(), a.integer(2)));
-  const Tensor list = contiguous(where);
+  const Tensor list = contiguous(resolve_lazy(where));
   return wrap(
       tensor_split(a.tensor(0), IntSpan(list.data_ptr<int64_t>(), static_cast<size_t>(list.numel())), a.integer(2)));
 }
