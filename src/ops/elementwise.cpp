@@ -364,9 +364,9 @@ void check_binary(BinaryOp op, const Operand& a, const Operand& b, Target target
     // Kernels never divide by zero; whether one would have is asked first.
     bool zero = false;
     if (!a.is_tensor() || a.tensor().numel() > 0)
-      zero = !b.is_tensor()              ? b.number().to_int() == 0
+      zero = !b.is_tensor()           ? b.number().to_int() == 0
              : b.tensor().numel() > 0 ? !all(b.tensor()).item().to_bool()
-                                         : false;
+                                      : false;
     if (zero) fail("ZeroDivisionError");
   }
 }

@@ -26,6 +26,7 @@ def work(first, last, report, beat, subclasses):
     """Runs the programs of the seeds and reports what they find."""
     import rushlight
     import torch
+
     from fuzz import grammar
     from fuzz.program import make_and_run, quiet, script, shrink
     from fuzz.session import Machine, Session
