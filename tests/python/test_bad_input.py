@@ -7,7 +7,6 @@ import pytest
 import rushlight as torch
 from helpers import run_child as run
 
-
 # ---- memory
 
 
