@@ -217,7 +217,8 @@ PARAMETER = re.compile(r"^(.+?)(\??) (\w+)(=.*)?$")
 def signatures(f):
     """[(type, name, optional, keyword only)] of each form that the text of a function states."""
     found = []
-    for text in SIGNATURE.findall(getattr(f, "__doc__", None) or ""):
+    doc = getattr(f, "__doc__", None)  # a descriptor where f is a class whose instances have one
+    for text in SIGNATURE.findall(doc if isinstance(doc, str) else ""):
         parameters, keyword = [], False
         for part in re.split(r", (?![^\[\(]*[\]\)])", text):
             keyword = keyword or part == "*"
