@@ -103,7 +103,7 @@ void test_storage_handover() {
   for (const int64_t n : {3, 2000, 100000, 1000000}) {
     std::vector<Tensor> made(kThreads * 8);
     on_threads([&](int t) {
-      for (int i = 0; i < 8; ++i) made[static_cast<size_t>(t * 8 + i)] = full(DimVector{n}, t * 8 + i);
+      for (int i = 0; i < 8; ++i) made[static_cast<size_t>(t * 8 + i)] = full(DimVector{n}, t * 8 + i, DType::Float32);
     });
     on_threads([&](int t) {
       for (int i = 0; i < 8; ++i) {
@@ -170,7 +170,7 @@ void test_graphs() {
   const int64_t rows[1] = {0};
   on_threads([&](int t) {
     for (int i = 0; i < kRounds / 10; ++i) {
-      const Tensor x = full(DimVector{20}, t + 1);
+      const Tensor x = full(DimVector{20}, t + 1, DType::Float32);
       x.set_requires_grad(true);
       matmul(w, mul(x, 2)).sum().backward();
       CHECK(allclose(x.grad(), mul(sum(w, rows), 2)));
