@@ -126,7 +126,11 @@ void add(std::map<std::string, std::unique_ptr<Function>>& to, const char* signa
   const std::string name = s.text.substr(0, s.text.find('('));
   if (method) {
     if (!s.params.empty()) s.params[0].required = true;
-    for (Param& p : s.params) p.hidden = p.name == "out";
+    for (Param& p : s.params)
+      if (p.name == "out") {
+        p.hidden = true;
+        p.interned = PyUnicode_InternFromString("");  // of no keyword
+      }
   }
   auto& f = to[name];
   if (!f) {

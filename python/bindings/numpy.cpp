@@ -291,6 +291,19 @@ void bind_numpy(nb::module_&) {
       "grad, TypeError "
       "for dtypes that NumPy does not have.");
   def(
+      "to_numpy(Tensor self, object? dtype=None, bool copy=False) -> object",
+      [](Args& a) {
+        Tensor t = resolve_conj(detach(a.tensor(0)));
+        if (t.dtype() == DType::BFloat16) t = to(t, DType::Float32);
+        if (t.dtype() == DType::Complex32) t = to(t, DType::Complex64);
+        Owned tensor(wrap(t));
+        return array_of(tensor.get(), a.object(1), a.flag(2) ? Py_True : nullptr);
+      },
+      kMethod,
+      "A NumPy array of the values, as data frames have it: plotting and other libraries ask for it.\n\nWithout "
+      "history; it shares the memory where NumPy has the dtype, else (bfloat16, complex32) it is of the next wider "
+      "one.\ndtype: of the array.\ncopy: never share.");
+  def(
       "__array__(Tensor self, object? dtype=None, bool? copy=None) -> object",
       [](Args& a) { return array_of(a.object(0), a.object(1), a.object(2)); }, kMethod);
   def(
@@ -305,6 +318,7 @@ void bind_numpy(nb::module_&) {
       kMethod);
   register_dlpack();
   register_buffer();
+  register_arrow();
 }
 
 }  // namespace rushlight::python

@@ -1,4 +1,5 @@
 // One parser for the arguments of all functions.
+#include <algorithm>
 #include <cstring>
 
 #include "bindings/conj.h"
@@ -224,6 +225,28 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
   return nullptr;
 }
 
+// NumPy's functions call the method of their name, with keywords of theirs alone: method(axis=..., out=None, ...).
+[[gnu::cold]] bool is_numpy_form(const Function& f, Py_ssize_t count, PyObject* names) {
+  static const char* const forms[] = {"all",  "any", "argmax", "argmin", "cumprod", "cumsum", "max",
+                                      "mean", "min", "prod",   "std",    "sum",     "var"};
+  if (count != 1 || !names) return false;
+  if (std::find(std::begin(forms), std::end(forms), f.name) == std::end(forms)) return false;
+  bool axis = false, out = false;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i) {
+    axis = axis || PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), "axis") == 0;
+    out = out || PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), "out") == 0;
+  }
+  return axis && out;
+}
+[[gnu::cold]] PyObject* call_numpy_form(const Function& f, PyObject* const* given, PyObject* names) {
+  Owned module(PyImport_ImportModule("rushlight._numpy_forms"));
+  Owned callable(PyObject_GetAttrString(module.get(), "call"));
+  Owned name(PyUnicode_FromString(f.name.c_str()));
+  std::vector<PyObject*> all{name.get()};
+  all.insert(all.end(), given, given + 1 + PyTuple_GET_SIZE(names));
+  return PyObject_Vectorcall(callable.get(), all.data(), 2, names);
+}
+
 // Calls the handler with copies of the tensors that have the conjugate or the negative bit. What it writes goes back to
 // them.
 [[gnu::cold]] PyObject* call_resolved(const Signature& s, Args& args) {
@@ -277,7 +300,9 @@ PyObject* call(PyObject* callable, PyObject* const* given, size_t nargsf, PyObje
     if (PyErr_Occurred()) return nullptr;
     // What no overload takes may belong to a class with a handler of its own.
     if (overridden(callable, f.override_by, given, count, names, &taken)) return taken;
-    return fail_call(f, given, count, names, reinterpret_cast<FunctionObject*>(callable)->method);
+    const bool method = reinterpret_cast<FunctionObject*>(callable)->method;
+    if (method && is_numpy_form(f, count, names)) return call_numpy_form(f, given, names);
+    return fail_call(f, given, count, names, method);
   } catch (...) {
     set_python_error();
     return nullptr;

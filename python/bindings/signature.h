@@ -30,7 +30,7 @@ struct Param {
   bool keyword_only = false;
   bool single = false;    // one integer stands for the list
   bool variadic = false;  // separate positional integers do, too
-  bool hidden = false;    // out= of a method: only None
+  bool hidden = false;    // out= of a method: never given
   std::string type, fallback;
 };
 

@@ -207,6 +207,21 @@ int set_part(PyObject* self, PyObject* value, void* attribute) {
   });
 }
 
+// NumPy's older protocol, which imaging libraries ask for. Tensors that numpy() refuses do not have it.
+PyObject* get_array_interface(PyObject* self, void*) {
+  PyObject* array = guarded([&] { return to_numpy(unwrap(self)); });
+  if (!array) {
+    if (PyErr_ExceptionMatches(PyExc_Exception)) {
+      PyErr_Clear();
+      PyErr_SetString(PyExc_AttributeError, "this tensor has no __array_interface__: numpy() tells why");
+    }
+    return nullptr;
+  }
+  PyObject* found = PyObject_GetAttrString(array, "__array_interface__");
+  Py_DECREF(array);
+  return found;
+}
+
 }  // namespace
 
 PyGetSetDef tensor_attributes[] = {
@@ -252,6 +267,7 @@ PyGetSetDef tensor_attributes[] = {
     {"is_maia", get_false, nullptr, nullptr, const_cast<char*>("is_maia")},
     {"is_mtia", get_false, nullptr, nullptr, const_cast<char*>("is_mtia")},
     {"is_vulkan", get_false, nullptr, nullptr, const_cast<char*>("is_vulkan")},
+    {"__array_interface__", get_array_interface, nullptr, nullptr, nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {}};
 

@@ -8,6 +8,7 @@
 
 #include "bindings/autograd.h"
 #include "bindings/conj.h"
+#include "bindings/iteration.h"
 #include "bindings/override.h"
 #include "bindings/tensor_attributes.h"
 #include "core/parked.h"
@@ -428,21 +429,6 @@ Py_ssize_t tensor_length(PyObject* self) {
   return t.sizes()[0];
 }
 
-PyObject* tensor_iter(PyObject* self) {
-  return guarded([&] {
-    if (overrides_possible()) [[unlikely]] {
-      Owned dims(PyObject_CallMethod(self, "dim", nullptr));
-      if (PyLong_Check(dims.get()) && PyLong_AsLong(dims.get()) == 0) fail<TypeError>("iteration over a 0-d tensor");
-      Owned parts(PyObject_CallMethod(self, "unbind", "i", 0));
-      return PyObject_GetIter(parts.get());
-    }
-    const Tensor& t = unwrap(self);
-    if (t.dim() == 0) fail<TypeError>("iteration over a 0-d tensor");
-    Owned parts(wrap(unbind(t, 0)));
-    return PyObject_GetIter(parts.get());
-  });
-}
-
 int tensor_contains(PyObject* self, PyObject* value) {
   if (PyObject* taken; overrides_possible() && overridden("__contains__", {self, value}, &taken)) [[unlikely]]
     return static_cast<int>(answer(taken, PyObject_IsTrue));
@@ -635,6 +621,7 @@ void bind_tensor_type(nb::module_& m) {
   sequence.sq_length = tensor_length;
   sequence.sq_contains = tensor_contains;
 
+  ready_iterator_type();
   MetaType.tp_name = "rushlight.TensorMeta";
   MetaType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
   MetaType.tp_base = &PyType_Type;

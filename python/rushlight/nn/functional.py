@@ -137,6 +137,8 @@ def _check_dropout_probability(p) -> None:
 def dropout(input: rl.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> rl.Tensor:
     """In training: zero each element with probability ``p``, scale the others by 1 / (1 - p)."""
     _check_dropout_probability(p)
+    if not training:
+        return input
     return rl.dropout_(input, p, training) if inplace else rl.dropout(input, p, training)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     ParamsT: TypeAlias = Iterable[rl.Tensor | tuple[str, rl.Tensor] | dict[str, Any]]
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
 
 
 def _number(value) -> float:
@@ -31,6 +32,36 @@ def _check_not_negative(**values) -> None:
     for name, value in values.items():
         if not 0.0 <= _number(value):
             raise ValueError(f"Invalid {name.replace('__', ' ')}: {value}")
+
+
+_HOOKS = (
+    "_optimizer_step_pre_hooks",
+    "_optimizer_step_post_hooks",
+    "_optimizer_state_dict_pre_hooks",
+    "_optimizer_state_dict_post_hooks",
+    "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_load_state_dict_post_hooks",
+)
+_global_optimizer_pre_hooks: OrderedDict = OrderedDict()
+_global_optimizer_post_hooks: OrderedDict = OrderedDict()
+
+
+def _add_hook(hooks: OrderedDict, hook, prepend: bool = False) -> RemovableHandle:
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
+
+
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` before every optimizer's ``step``, before the hooks of its own."""
+    return _add_hook(_global_optimizer_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` after every optimizer's ``step``, after the hooks of its own."""
+    return _add_hook(_global_optimizer_post_hooks, hook)
 
 
 class Optimizer:
@@ -59,8 +90,8 @@ class Optimizer:
             self.add_param_group(group)
 
     def _init_hooks(self) -> None:
-        self._optimizer_step_pre_hooks = OrderedDict()
-        self._optimizer_step_post_hooks = OrderedDict()
+        for name in _HOOKS:
+            setattr(self, name, OrderedDict())
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -128,23 +159,39 @@ class Optimizer:
         """Change the parameters by their gradients. ``closure`` computes the loss and the gradients anew."""
         raise NotImplementedError
 
-    def _add_hook(self, hooks, hook) -> RemovableHandle:
-        handle = RemovableHandle(hooks)
-        hooks[handle.id] = hook
-        return handle
-
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` before ``step``; a result replaces ``(args, kwargs)``."""
-        return self._add_hook(self._optimizer_step_pre_hooks, hook)
+        """Call ``hook(optimizer, args, kwargs)`` before ``step``; a result replaces ``(args, kwargs)``.
+
+        args: those of ``step``, the optimizer first.
+        """
+        return _add_hook(self._optimizer_step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` after ``step``."""
-        return self._add_hook(self._optimizer_step_post_hooks, hook)
+        return _add_hook(self._optimizer_step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer)`` before ``state_dict``. prepend: before the hooks that are there."""
+        return _add_hook(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` after ``state_dict``; a result replaces the dict."""
+        return _add_hook(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` before ``load_state_dict`` with a shallow copy; a result replaces it."""
+        return _add_hook(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(optimizer)`` after ``load_state_dict``."""
+        return _add_hook(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
     # ---- saving and loading
 
     def state_dict(self) -> dict[str, Any]:
         """``{"state": {index: dict}, "param_groups": [...]}`` with parameters replaced by running indices."""
+        for hook in tuple(self._optimizer_state_dict_pre_hooks.values()):
+            hook(self)
         params = self._all_params()
         index = {}
         for param in params:
@@ -155,13 +202,23 @@ class Optimizer:
             packed["params"] = [index[id(param)] for param in group["params"]]
             groups.append(packed)
         state = {index[id(key)] if isinstance(key, rl.Tensor) else key: entry for key, entry in self.state.items()}
-        return {"state": state, "param_groups": groups}
+        result = {"state": state, "param_groups": groups}
+        for hook in tuple(self._optimizer_state_dict_post_hooks.values()):
+            changed = hook(self, result)
+            if changed is not None:
+                result = changed
+        return result
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take options and state from ``state_dict()`` of an optimizer with groups of the same sizes.
 
         State tensors are copied, and cast to the dtype and device of their parameter.
         """
+        state_dict = state_dict.copy()
+        for hook in tuple(self._optimizer_load_state_dict_pre_hooks.values()):
+            changed = hook(self, state_dict)
+            if changed is not None:
+                state_dict = changed
         saved_groups = state_dict["param_groups"]
         if len(saved_groups) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
@@ -184,19 +241,21 @@ class Optimizer:
         groups = []
         for saved, group in zip(saved_groups, self.param_groups):
             loaded = {name: deepcopy(value) for name, value in saved.items() if name != "params"}
-            if "param_names" in group:
+            if "param_names" in group and "param_names" not in loaded:
                 loaded["param_names"] = group["param_names"]
             loaded["params"] = group["params"]
             groups.append(loaded)
         self.__setstate__({"state": state, "param_groups": groups})
+        for hook in tuple(self._optimizer_load_state_dict_post_hooks.values()):
+            hook(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if "_optimizer_step_pre_hooks" not in self.__dict__:
-            self._init_hooks()
+        for name in _HOOKS:
+            self.__dict__.setdefault(name, OrderedDict())
         for group in self.param_groups:  # options unknown when the state was saved
             for name, default in self.defaults.items():
                 group.setdefault(name, default)
@@ -226,25 +285,26 @@ def _with_hooks(step):
     if getattr(step, "_calls_hooks", False):
         return step
 
-    def hooked_step(self, *args, **kwargs):
+    @functools.wraps(step)
+    def hooked_step(*args, **kwargs):
+        self = args[0]
         self._opt_called = True  # lr_scheduler warns where it is stepped first
-        if not self._optimizer_step_pre_hooks and not self._optimizer_step_post_hooks:
-            return step(self, *args, **kwargs)
-        for hook in tuple(self._optimizer_step_pre_hooks.values()):
+        before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
+        if not (before or after or _global_optimizer_pre_hooks or _global_optimizer_post_hooks):
+            return step(*args, **kwargs)
+        for hook in (*_global_optimizer_pre_hooks.values(), *before.values()):
             changed = hook(self, args, kwargs)
             if changed is not None:
                 if not isinstance(changed, tuple) or len(changed) != 2:
                     raise RuntimeError(
-                        f"{hook} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
                     )
                 args, kwargs = changed
-        result = step(self, *args, **kwargs)
-        for hook in tuple(self._optimizer_step_post_hooks.values()):
+        result = step(*args, **kwargs)
+        for hook in (*after.values(), *_global_optimizer_post_hooks.values()):
             hook(self, args, kwargs)
         return result
 
-    hooked_step.__name__, hooked_step.__doc__ = step.__name__, step.__doc__
-    hooked_step.__wrapped__ = step
     hooked_step._calls_hooks = True
     return hooked_step
 
