@@ -1,5 +1,6 @@
 // Tensors as arrays of Apache Arrow (the C data interface, in capsules): what data frames take.
 #include "bindings/conj.h"
+#include "bindings/iteration.h"
 
 namespace rushlight::python {
 

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "bindings/conj.h"
+#include "bindings/iteration.h"
 #include "layout/layout.h"
 
 namespace rushlight::python {

@@ -286,7 +286,6 @@ void register_sort();
 void register_ternary();
 void register_dlpack();  // called by bind_numpy
 void register_buffer();  // called by bind_numpy
-void register_arrow();   // called by bind_numpy
 void register_windows();
 void register_scan();
 void register_statistics();

@@ -105,5 +105,5 @@ def call(
         others["keepdims"] = keepdims
     if dtype is not None:
         others["dtype"] = dtype
-    result = getattr(t.resolve_conj().numpy(), name)(axis=axis, out=out, **others)
+    result = getattr(t.resolve_conj().resolve_neg().numpy(), name)(axis=axis, out=out, **others)
     return result if out is not None else _C.as_tensor(result)
