@@ -320,6 +320,12 @@ void attach(CustomNode& node, const Ref<Node>& owner, Context* c, PyObject* inpu
   }
 }
 
+// A view that forward() made of something that requires grad has none of its own.
+bool has_history(const Tensor& t) {
+  const AutogradMeta* meta = t.impl()->autograd;
+  return meta && (meta->requires_grad || meta->grad_fn);
+}
+
 // Outputs that are inputs, or have a history of their own, are returned as new tensors on the same memory.
 PyObject* own_outputs(Context* c, PyObject* inputs, PyObject* outputs) {
   const Py_ssize_t count = PyTuple_GET_SIZE(outputs);
@@ -332,7 +338,7 @@ PyObject* own_outputs(Context* c, PyObject* inputs, PyObject* outputs) {
       item = Py_NewRef(o);
     else if (among(inputs, o))
       item = wrap(alias(unwrap(o)));
-    else if (unwrap(o).requires_grad())
+    else if (has_history(unwrap(o)))
       item = wrap(detach(unwrap(o)));
     else
       item = Py_NewRef(o);

@@ -339,7 +339,9 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     return PyErr_Occurred() ? -1 : 0;
   const int status = guarded_status([&] {
     if (!value) fail<TypeError>("Tensor does not support deleting items");
-    if (index == Py_False) return 0;  // no element, and no change that counts
+    // One bool is no mask: True adds a dim, False selects no element, and no change counts.
+    if (index == Py_False) return 0;
+    if (index == Py_True) index = Py_None;
     // A tensor with a lazy bit: the conjugate (negative) of the value goes to the memory itself.
     const bool conjugate = unwrap(self).is_conj(), negate = unwrap(self).is_neg();
     if (conjugate || negate) autograd::check_inplace(unwrap(self));
@@ -357,6 +359,8 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
       if (conjugate && number.is_complex()) number = Scalar(std::conj(number.to_complex()));
       if (!p.advanced && !negate) {
         number.check_fits(t.dtype());
+        autograd::check_inplace(p.view);
+        layout::check_writable(p.view);
         fill_(p.view, number);
         return 0;
       }

@@ -12,6 +12,7 @@ namespace {
 template <class F>
 void resized(const Args& a, const char* operation, F&& resize) {
   const Tensor& t = a.tensor(0);
+  if (t.requires_grad()) fail("cannot resize variables that require grad");
   const DimVector sizes(t.sizes()), strides(t.strides());
   resize();
   if (!equal(sizes, t.sizes()) || !equal(strides, t.strides())) t.bump_version(operation);

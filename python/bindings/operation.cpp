@@ -39,10 +39,7 @@ PyObject* run_many(Args& a) {
   const TensorList results = op.many(a);
   if (out.size() != results.size())
     fail<TypeError>(op.name, "(): argument 'out' must be tuple of ", results.size(), " Tensors, not ", out.size());
-  for (size_t i = 0; i < out.size(); ++i)
-    if (!can_cast(results[i].dtype(), out[i].dtype()))
-      fail("result type ", results[i].dtype(), " can't be cast to the desired output type ", out[i].dtype());
-  for (size_t i = 0; i < out.size(); ++i) finish_out(op.name.c_str(), out[i], results[i]);
+  finish_outs(op.name.c_str(), out, results);
   return wrap_results(op, out);
 }
 

@@ -47,8 +47,8 @@ PyObject* finish_histogram(const Args& a, int out_at, const Histogram& h) {
   if (out[1].dtype() != h.hist.dtype())
     fail("torch.histogram: input tensor and bin_edges tensor should have the same dtype, but got input ",
          cpp_type_name(h.hist.dtype()), " and bin_edges ", cpp_type_name(out[1].dtype()), " for dimension 0");
-  finish_out("histogram", out[0], h.hist);
-  finish_out("histogram", out[1], h.bin_edges[0]);
+  const Tensor results[2] = {h.hist, h.bin_edges[0]};
+  finish_outs("histogram", out, results);
   return make_return("histogram", fields, out.data(), 2);
 }
 

@@ -23,7 +23,7 @@ PyObject* several(const Args& a, int out, bool resize, const char* node, const T
     if (!resize && !equal(targets[i].sizes(), views[i].sizes()))
       fail("The size of ", targets[i].sizes(), " of out number ", i, " must match the size ", views[i].sizes());
   const TensorList results = copies(node, views);
-  for (size_t i = 0; i < targets.size(); ++i) finish_out(a.function, targets[i], results[i]);
+  finish_outs(a.function, targets, results);
   return none();
 }
 

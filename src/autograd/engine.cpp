@@ -148,6 +148,7 @@ struct Run {
     if (!slot.defined()) {
       slot = std::move(grad);
     } else if (!GradMode::enabled() && slot.impl()->use_count() == 1 && slot.storage()->use_count() == 1 &&
+               slot.storage()->resizable() &&  // not memory of somebody else
                slot.dtype() == grad.dtype() && equal(slot.sizes(), grad.sizes()) &&
                slot.is_non_overlapping_and_dense()) {
       add_(slot, grad);

@@ -33,8 +33,8 @@ void set_node(TensorImpl* t, AutogradMeta& meta, Ref<Node> node, uint32_t slot) 
 
 Tensor base_of(const Tensor& t) { return Tensor(Ref<TensorImpl>(t.impl()->base)); }
 
+// Whether gradients flow from this view to its base.
 bool lets_through(const TensorImpl& view) { return view.origin < ViewOrigin::NoGrad; }
-bool follows_base(const TensorImpl& t) { return t.base && lets_through(t) && is_differentiable(t.dtype); }
 
 // The geometry of complex elements as one of pairs of real elements.
 layout::Geometry in_pairs(layout::Geometry g) {
@@ -209,7 +209,8 @@ void regenerate(const Tensor& view, AutogradMeta& meta) {
 bool Tensor::requires_grad() const {
   const TensorImpl& t = *impl_;
   if (t.autograd && (t.autograd->requires_grad || t.autograd->grad_fn)) return true;
-  return t.base && follows_base(t) && base_of(*this).requires_grad();
+  // Also of a view that was not recorded, as torch has it, although no gradient leaves it.
+  return t.base && is_differentiable(t.dtype) && base_of(*this).requires_grad();
 }
 
 const Tensor& Tensor::set_requires_grad(bool value) const {
@@ -232,9 +233,10 @@ bool Tensor::is_leaf() const { return !grad_fn(); }
 Ref<Node> Tensor::grad_fn() const {
   const TensorImpl& t = *impl_;
   if (t.base) {
-    if (follows_base(t) && base_of(*this).requires_grad()) {
+    if (lets_through(t) && is_differentiable(t.dtype) && base_of(*this).requires_grad()) {
       AutogradMeta& meta = meta_of(*this);
-      if (meta.requires_grad && !meta.grad_fn) return {};
+      // A view that was made a leaf stays one until an operation gives its base a history.
+      if (meta.requires_grad && !meta.grad_fn && history_of_base(*this) <= meta.base_history) return {};
       if (!meta.grad_fn || meta.attr_version != version() || history_of_base(*this) > meta.base_history)
         regenerate(*this, meta);
       return meta.grad_fn;
@@ -383,15 +385,15 @@ void check_inplace(const Tensor& t, bool recorded) {
     fail(
         "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
         "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.");
-  if (!GradMode::enabled()) return;
-  if (impl.base) {
-    const Tensor base = base_of(t);
-    const bool follows = base.requires_grad();
-    if (impl.origin != ViewOrigin::Plain && (recorded || follows || t.requires_grad())) fail_view_change(impl, false);
-    if (follows && !base.grad_fn())
+  if ((!impl.base && !impl.autograd) || !GradMode::enabled()) return;
+  const bool own = t.requires_grad();
+  if (impl.base && (own || recorded)) {
+    if (impl.origin != ViewOrigin::Plain) fail_view_change(impl, false);
+    // The leaf may be the base or a view between: an operation would rebase the history of the base, past such a leaf.
+    if (own && !base_of(t).grad_fn())
       fail("a view of a leaf Variable that requires grad is being used in an in-place operation.");
   }
-  if (impl.autograd && impl.autograd->requires_grad && !impl.autograd->grad_fn)
+  if (own && impl.autograd && impl.autograd->requires_grad && !impl.autograd->grad_fn)
     fail("a leaf Variable that requires grad is being used in an in-place operation.");
 }
 

@@ -143,7 +143,7 @@ void AccumulateGrad::apply(std::span<const Tensor> grads, std::span<Tensor>) {
   if (!meta.grad.defined()) {
     const bool stealable =
         !GradMode::enabled() && g.impl()->use_count() == 1 && !g.impl()->base && !g.requires_grad() &&
-        g.storage()->use_count() == 1 &&
+        g.storage()->use_count() == 1 && g.storage()->resizable() &&  // not memory of somebody else
         (variable.is_non_overlapping_and_dense() ? equal(g.strides(), variable.strides()) : g.is_contiguous());
     if (stealable) {
       meta.grad = g;
@@ -153,7 +153,7 @@ void AccumulateGrad::apply(std::span<const Tensor> grads, std::span<Tensor>) {
                       : empty(variable.sizes(), g.dtype(), g.device());
       copy_(meta.grad, g);
     }
-  } else if (GradMode::enabled()) {
+  } else if (GradMode::enabled() || meta.grad.storage()->read_only()) {
     meta.grad = add(meta.grad, g);
   } else {
     add_(meta.grad, g);

@@ -252,12 +252,10 @@ struct CopysignF {
     return copysign_of(a, b);
   }
 };
-// 0 for x < 0, `values` for 0, 1 for x > 0; NaN stays NaN.
+// 0 for x < 0 and NaN, `values` for 0, 1 for x > 0.
 struct HeavisideF {
   template <class T>
   RL_INLINE static T call(T x, T values) {
-    if constexpr (kIsFloat<T>)
-      if (x != x) return x;
     return x == T(0) ? values : T(x > T(0));
   }
 };

@@ -207,7 +207,11 @@ void mode_along(const Tensor& in, int64_t dim, const Tensor& values, const Tenso
       for (int64_t j = 0; j < m; ++j) room[static_cast<size_t>(first + j)] = {keys[j], first + j};
       return true;
     });
-    if (n <= kShortRow) {
+    if (std::any_of(room.begin(), room.end(), [&](const Element& e) { return nan.is(e.key); })) {
+      // NaN is neither less nor greater than anything, so that the runs depend on the algorithm: torch's is std::sort.
+      std::sort(room.begin(), room.end(),
+                [&](const Element& a, const Element& b) { return a.key < b.key && !nan.is(a.key) && !nan.is(b.key); });
+    } else if (n <= kShortRow) {
       std::sort(room.begin(), room.end(), [](const Element& a, const Element& b) { return a.key < b.key; });
     } else if (n <= int64_t{UINT32_MAX}) {
       std::vector<Element> sorted(static_cast<size_t>(n));

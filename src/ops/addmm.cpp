@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "cpu/loop_plan.h"
+#include "ops/inplace.h"
 #include "ops/products.h"
 
 namespace rushlight {
@@ -50,7 +51,6 @@ Tensor produce(const char* operation, Target target, const Tensor& self, IntSpan
     if (!equal(self.sizes(), shape))
       fail("Bad in-place call: input tensor size ", self.sizes(), " and output tensor size ", shape, " should match");
     layout::check_writable(self);
-    autograd::check_inplace(self);
     for (const Tensor* t : factors) meets = meets || layout::overlap(out, *t) != layout::Overlap::None;
   } else {
     meets = products::prepare_out(operation, out, shape, dtype, factors, &self);
@@ -69,19 +69,6 @@ Tensor produce(const char* operation, Target target, const Tensor& self, IntSpan
   return out;
 }
 
-// The derivative of `out` by its three inputs.
-template <class F>
-void record_three(const char* name, const Tensor& out, Target target, const Tensor& self, const Tensor& a,
-                  const Tensor& b, F derivative) {
-  auto node = Ref<Node>::adopt(new autograd::FunctionNode<F>(name, std::move(derivative), 1));
-  const Tensor* inputs[3] = {&self, &a, &b};
-  autograd::connect(*node, inputs);
-  if (target.kind == Target::Kind::InPlace)
-    autograd::rebase_history(out, node);
-  else
-    autograd::set_history(out, node);
-}
-
 // Operands of an in-place call that share memory with the result are saved as they were.
 Tensor unchanged(const Tensor& t, const Tensor& self, Target target) {
   if (target.kind != Target::Kind::InPlace || layout::overlap(self, t) == layout::Overlap::None) return t;
@@ -90,6 +77,7 @@ Tensor unchanged(const Tensor& t, const Tensor& self, Target target) {
 
 Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta, const Scalar& alpha,
              Target target) {
+  if (target.kind == Target::Kind::InPlace) autograd::check_inplace(self, autograd::needs(mat1, mat2));
   if (mat1.dim() != 2) fail("mat1 must be a matrix, got ", mat1.dim(), "-D tensor");
   if (mat2.dim() != 2) fail("mat2 must be a matrix, got ", mat2.dim(), "-D tensor");
   const int64_t shape[2] = {mat1.sizes()[0], mat2.sizes()[1]};
@@ -115,24 +103,27 @@ Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const S
     if (for_b) a = unchanged(mat1, self, target);
     if (for_a) b = unchanged(mat2, self, target);
   }
+  Ref<Node> node;
+  if (record)
+    node = autograd::make_node("AddmmBackward0", {&self, &mat1, &mat2},
+                               [a = save_if(for_b, a), b = save_if(for_a, b), a_columns = is_column_major(mat1),
+                                b_columns = is_column_major(mat2), beta, alpha](Grads& g) {
+                                 if (g.needs(0)) g[0] = scaled(g.grad(), beta);
+                                 if (g.needs(1)) g[1] = mm_grad_a(g.grad(), g.unpack(b), a_columns, alpha);
+                                 if (g.needs(2)) g[2] = mm_grad_b(g.grad(), g.unpack(a), b_columns, alpha);
+                               });
   Tensor out = produce(target.kind == Target::Kind::InPlace ? "addmm_" : "addmm", target, self, shape, beta,
                        {&mat1, &mat2}, [&](const Tensor& to) {
                          products::gemm(dtype, matrix(mat1), matrix(mat2), to.data(), to.strides()[0], to.strides()[1],
                                         alpha, beta);
                        });
-  if (record)
-    record_three("AddmmBackward0", out, target, self, mat1, mat2,
-                 [a = save_if(for_b, a), b = save_if(for_a, b), a_columns = is_column_major(mat1),
-                  b_columns = is_column_major(mat2), beta, alpha](Grads& g) {
-                   if (g.needs(0)) g[0] = scaled(g.grad(), beta);
-                   if (g.needs(1)) g[1] = mm_grad_a(g.grad(), g.unpack(b), a_columns, alpha);
-                   if (g.needs(2)) g[2] = mm_grad_b(g.grad(), g.unpack(a), b_columns, alpha);
-                 });
+  autograd::attach(target.kind == Target::Kind::InPlace, out, node);
   return out;
 }
 
 Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta, const Scalar& alpha,
              Target target) {
+  if (target.kind == Target::Kind::InPlace) autograd::check_inplace(self, autograd::needs(mat, vec));
   if (mat.dim() != 2 || vec.dim() != 1 || self.dim() > 1)
     fail("vector + matrix @ vector expected, got ", self.dim(), ", ", mat.dim(), ", ", vec.dim());
   const int64_t shape[1] = {mat.sizes()[0]};
@@ -154,23 +145,26 @@ Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, const Sca
     if (for_x) a = unchanged(mat, self, target);
     if (for_a) x = unchanged(vec, self, target);
   }
+  Ref<Node> node;
+  if (record)
+    node = autograd::make_node("AddmvBackward0", {&self, &mat, &vec},
+                               [a = save_if(for_x, a), x = save_if(for_a, x), beta, alpha](Grads& g) {
+                                 if (g.needs(0)) g[0] = scaled(g.grad(), beta);
+                                 if (g.needs(1)) g[1] = mv_grad_matrix(g.grad(), g.unpack(x), alpha);
+                                 if (g.needs(2)) g[2] = mv_grad_vector(g.grad(), g.unpack(a), alpha);
+                               });
   Tensor out = produce(target.kind == Target::Kind::InPlace ? "addmv_" : "addmv", target, self, shape, beta,
                        {&mat, &vec}, [&](const Tensor& to) {
                          products::gemm(dtype, matrix(mat), {vec.data(), vec.sizes()[0], 1, vec.strides()[0], 1},
                                         to.data(), to.strides()[0], 1, alpha, beta);
                        });
-  if (record)
-    record_three("AddmvBackward0", out, target, self, mat, vec,
-                 [a = save_if(for_x, a), x = save_if(for_a, x), beta, alpha](Grads& g) {
-                   if (g.needs(0)) g[0] = scaled(g.grad(), beta);
-                   if (g.needs(1)) g[1] = mv_grad_matrix(g.grad(), g.unpack(x), alpha);
-                   if (g.needs(2)) g[2] = mv_grad_vector(g.grad(), g.unpack(a), alpha);
-                 });
+  autograd::attach(target.kind == Target::Kind::InPlace, out, node);
   return out;
 }
 
 Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta, const Scalar& alpha,
                Target target) {
+  if (target.kind == Target::Kind::InPlace) autograd::check_inplace(self, autograd::needs(batch1, batch2));
   check_batches(batch1, batch2);
   const int64_t shape[3] = {batch1.sizes()[0], batch1.sizes()[1], batch2.sizes()[2]};
   if (target.kind != Target::Kind::InPlace && !equal(self.sizes(), shape) &&
@@ -192,6 +186,14 @@ Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, c
     if (for_b) a = unchanged(batch1, self, target);
     if (for_a) b = unchanged(batch2, self, target);
   }
+  Ref<Node> node;
+  if (record)
+    node = autograd::make_node("BaddbmmBackward0", {&self, &batch1, &batch2},
+                               [a = save_if(for_b, a), b = save_if(for_a, b), beta, alpha](Grads& g) {
+                                 if (g.needs(0)) g[0] = scaled(g.grad(), beta);
+                                 if (g.needs(1)) g[1] = bmm_grad_a(g.grad(), g.unpack(b), alpha);
+                                 if (g.needs(2)) g[2] = bmm_grad_b(g.grad(), g.unpack(a), alpha);
+                               });
   Tensor out =
       produce(target.kind == Target::Kind::InPlace ? "baddbmm_" : "baddbmm", target, self, shape, beta,
               {&batch1, &batch2}, [&](const Tensor& to) {
@@ -199,14 +201,13 @@ Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, c
                 products::gemm_batched(dtype, shape[0], {batch1.data(), shape[1], batch1.sizes()[2], sa[1], sa[2]},
                                        sa[0], {batch2.data(), batch2.sizes()[1], shape[2], sb[1], sb[2]}, sb[0],
                                        to.data(), sc[0], sc[1], sc[2], alpha, beta);
+                // Small products are there even if their factor is 0, as in torch: NaN stays.
+                if (alpha.equals(0) && shape[1] * shape[2] * batch1.sizes()[2] < 400) {
+                  NoGradGuard no_grad;
+                  add_(to, mul(bmm(batch1, batch2), 0));
+                }
               });
-  if (record)
-    record_three("BaddbmmBackward0", out, target, self, batch1, batch2,
-                 [a = save_if(for_b, a), b = save_if(for_a, b), beta, alpha](Grads& g) {
-                   if (g.needs(0)) g[0] = scaled(g.grad(), beta);
-                   if (g.needs(1)) g[1] = bmm_grad_a(g.grad(), g.unpack(b), alpha);
-                   if (g.needs(2)) g[2] = bmm_grad_b(g.grad(), g.unpack(a), alpha);
-                 });
+  autograd::attach(target.kind == Target::Kind::InPlace, out, node);
   return out;
 }
 

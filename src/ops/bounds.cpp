@@ -75,21 +75,23 @@ Tensor clamp_by_numbers(const ClampNames& names, const Tensor& self, const OptSc
   }
   const bool record = target.kind != Target::Kind::Out && autograd::needs(self) && is_differentiable(dtype);
   const SavedTensor saved = keep(self, record, target);
-  if (target.kind == Target::Kind::Out && target.tensor->dtype() != dtype && can_cast(dtype, target.tensor->dtype()))
-    fail("Found dtype ", target.tensor->dtype(), " but expected ", dtype);
-  Tensor out = run_pass({names.name, names.inplace_name, loop, &params, reads, reads, dtype}, {&self}, target);
+  Ref<Node> node;
   if (record)
-    record_write(inplace(target), names.number_node, out, {&self}, [saved, min, max](Grads& g) {
+    node = autograd::make_node(names.number_node, {&self}, [saved, min, max](Grads& g) {
       const Tensor x = g.unpack(saved);
       const Tensor inside = min && max ? logical_and(ge(x, *min), le(x, *max)) : min ? ge(x, *min) : le(x, *max);
       g[0] = where(inside, g.grad(), Scalar(0));
     });
+  if (target.kind == Target::Kind::Out && target.tensor->dtype() != dtype && can_cast(dtype, target.tensor->dtype()))
+    fail("Found dtype ", target.tensor->dtype(), " but expected ", dtype);
+  Tensor out = run_pass({names.name, names.inplace_name, loop, &params, reads, reads, dtype}, {&self}, target);
+  autograd::attach(inplace(target), out, node);
   return out;
 }
 
 Tensor clamp_by_tensors(const ClampNames& names, const Tensor& self, const Tensor& min, const Tensor& max,
                         Target target) {
-  if (inplace(target)) autograd::check_inplace(self);
+  if (inplace(target)) autograd::check_inplace(self, autograd::needs(min, max));
   const bool low = min.defined(), high = max.defined();
   if (!low && !high) fail("torch.clamp: At least one of 'min' or 'max' must not be None");
   const Operand s(self), a(low ? min : max), b(high ? max : min);
@@ -104,11 +106,9 @@ Tensor clamp_by_tensors(const ClampNames& names, const Tensor& self, const Tenso
   if (!loop) fail_kernel(low && high ? "clamp_cpu" : low ? "maximum_cpu" : "minimum_cpu", dtype);
   const bool record = target.kind != Target::Kind::Out && autograd::needs(self, min, max) && is_differentiable(dtype);
   const SavedTensor x = keep(self, record, target), lo = keep(min, record, target), hi = keep(max, record, target);
-  const Pass pass{names.name, names.inplace_name, loop, nullptr, reads, reads, dtype};
-  Tensor out =
-      low && high ? run_pass(pass, {&self, &min, &max}, target) : run_pass(pass, {&self, low ? &min : &max}, target);
+  Ref<Node> node;
   if (record)
-    record_write(inplace(target), names.tensor_node, out, {&self, &min, &max}, [x, lo, hi, low, high](Grads& g) {
+    node = autograd::make_node(names.tensor_node, {&self, &min, &max}, [x, lo, hi, low, high](Grads& g) {
       // Where a bound and the value are equal the gradient goes to the value; an empty interval is its upper end.
       const Tensor v = g.unpack(x);
       const Tensor a = low ? g.unpack(lo) : Tensor(), b = high ? g.unpack(hi) : Tensor();
@@ -117,6 +117,10 @@ Tensor clamp_by_tensors(const ClampNames& names, const Tensor& self, const Tenso
       if (low && g.needs(1)) g[1] = masked(high ? logical_and(lt(v, a), lt(a, b)) : lt(v, a));
       if (high && g.needs(2)) g[2] = masked(low ? logical_or(gt(v, b), lt(b, a)) : gt(v, b));
     });
+  const Pass pass{names.name, names.inplace_name, loop, nullptr, reads, reads, dtype};
+  Tensor out =
+      low && high ? run_pass(pass, {&self, &min, &max}, target) : run_pass(pass, {&self, low ? &min : &max}, target);
+  autograd::attach(inplace(target), out, node);
   return out;
 }
 
@@ -150,6 +154,10 @@ Tensor replace_nan(const Tensor& self, std::optional<double> nan, std::optional<
                               neginf.value_or(-largest(real_dtype))};
   const bool record = target.kind != Target::Kind::Out && autograd::needs(self);
   const SavedTensor saved = keep(self, record, target);
+  Ref<Node> node;
+  if (record)
+    node = autograd::make_node("NanToNumBackward0", {&self},
+                               [saved](Grads& g) { g[0] = mul(g.grad(), isfinite(g.unpack(saved))); });
   Tensor out = inplace(target) ? self : target.kind == Target::Kind::Out ? *target.tensor : Tensor();
   if (is_floating_point(dtype)) {
     out = run_pass(
@@ -175,9 +183,7 @@ Tensor replace_nan(const Tensor& self, std::optional<double> nan, std::optional<
     }
     if (inplace(target)) out.bump_version("nan_to_num_");
   }
-  if (record)
-    record_write(inplace(target), "NanToNumBackward0", out, {&self},
-                 [saved](Grads& g) { g[0] = mul(g.grad(), isfinite(g.unpack(saved))); });
+  autograd::attach(inplace(target), out, node);
   return out;
 }
 

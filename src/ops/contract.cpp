@@ -25,7 +25,7 @@ Tensor chain_matmul(std::span<const Tensor> matrices) {
   for (const Tensor& m : matrices)
     if (m.dim() != 2) fail("Tensor dimension is ", m.dim(), ", expected 2 instead.");
   const size_t n = matrices.size();
-  if (n == 1) return matrices[0];
+  if (n == 1) return clone(matrices[0]);
   // The least number of multiplications of all products [i, j] (CLRS, "Matrix-chain multiplication").
   std::vector<double> cost(n * n, 0);
   std::vector<size_t> split(n * n, 0);

@@ -7,6 +7,7 @@
 #include "cpu/loop_plan.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
+#include "ops/inplace.h"
 #include "rushlight/conj.h"
 
 namespace rushlight {
@@ -106,11 +107,17 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
     const DimVector shape = layout::broadcast_shapes(self.sizes(), source.sizes());
     fail("output with shape ", self.sizes(), " doesn't match the broadcast shape ", IntSpan(shape));
   }
-  layout::check_writable(self);
   const bool record = autograd::needs(self, source) && is_differentiable(self.dtype());
   const layout::Overlap overlap = layout::overlap(self, source);
   const bool onto_itself = overlap == layout::Overlap::Full && self.dtype() == source.dtype();
   if (onto_itself && (!record || same_history(self, source))) return self;
+  if (!onto_itself) layout::check_writable(self);
+  Ref<Node> node;
+  if (record)
+    node = autograd::make_node("CopyBackwards", {&self, &source}, [](Grads& g) {
+      if (g.needs(0)) g[0] = zeros_like(g.grad());
+      if (g.needs(1)) g[1] = g.grad();
+    });
   if (onto_itself) {
     // The memory stays as it is, the history does not.
   } else if (overlap == layout::Overlap::Partial) [[unlikely]] {
@@ -119,16 +126,7 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
     cpu::copy_elements(self, source);
   }
   self.bump_version("copy_");
-  if (record) {
-    auto derivative = [](Grads& g) {
-      if (g.needs(0)) g[0] = zeros_like(g.grad());
-      if (g.needs(1)) g[1] = g.grad();
-    };
-    auto node = Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>("CopyBackwards", derivative, 1));
-    const Tensor* inputs[2] = {&self, &source};
-    autograd::connect(*node, inputs);
-    autograd::rebase_history(self, node);
-  }
+  if (record) autograd::rebase_history(self, node);
   return self;
 }
 
@@ -136,7 +134,11 @@ namespace {
 
 const Tensor& fill_as(const char* operation, const char* name, const Tensor& self, const Operand& value) {
   check_cpu(operation, self);
-  layout::check_not_read_only(self);  // elements that share memory get the same value
+  // Elements that share memory get the same value; torch refuses that with tensors only.
+  if (value.is_tensor())
+    layout::check_writable(self);
+  else
+    layout::check_not_read_only(self);
   if (value.is_tensor() && value.tensor().dim() != 0)
     fail("fill_ only supports 0-dimension value tensor but got tensor with ", value.tensor().dim(), " dimensions.");
   const Scalar number = value.is_tensor() ? item(value.tensor()) : value.number();
@@ -144,23 +146,18 @@ const Tensor& fill_as(const char* operation, const char* name, const Tensor& sel
   const Tensor* source = value.is_tensor() ? &value.tensor() : nullptr;
   const bool record =
       (autograd::needs(self) || (source && autograd::needs(*source))) && is_differentiable(self.dtype());
-  autograd::check_inplace(self);
+  autograd::check_inplace(self, record);
+  Ref<Node> node;
+  if (record && source)
+    node = autograd::make_node("FillBackward3", {&self, source}, [](Grads& g) {
+      if (g.needs(0)) g[0] = zeros_like(g.grad());
+      if (g.needs(1)) g[1] = sum(g.grad());
+    });
+  else if (record)
+    node = autograd::make_node(name ? name : "FillBackward2", {&self}, [](Grads& g) { g[0] = zeros_like(g.grad()); });
   cpu::fill_elements(self, number);
   self.bump_version(operation);
-  if (record) {
-    auto derivative = [](Grads& g) {
-      if (g.needs(0)) g[0] = zeros_like(g.grad());
-      if (g.inputs() > 1 && g.needs(1)) g[1] = sum(g.grad());
-    };
-    auto node = Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>(name     ? name
-                                                                                  : source ? "FillBackward3"
-                                                                                           : "FillBackward2",
-                                                                                  derivative, 1));
-    const Tensor none;
-    const Tensor* inputs[2] = {&self, source ? source : &none};
-    autograd::connect(*node, {inputs, source ? size_t{2} : size_t{1}});
-    autograd::rebase_history(self, node);
-  }
+  if (record) autograd::rebase_history(self, node);
   return self;
 }
 

@@ -135,14 +135,20 @@ Tensor one_matrix(const Tensor& self) {
 Tensor triangle(bool inplace, bool lower, const Tensor& self, int64_t k) {
   const char* const name = inplace ? (lower ? "tril_" : "triu_") : (lower ? "tril" : "triu");
   check_cpu(name, self);
+  if (inplace) autograd::check_inplace(self);
   if (self.dim() < 2) fail(lower ? "tril" : "triu", ": input tensor must have at least 2 dimensions");
   if (inplace) {
-    autograd::check_inplace(self);
     // Matrices of a batch may be one and the same.
     layout::check_not_read_only(self);
     layout::check_writable(self.dim() > 2 ? one_matrix(self) : self);
   }
-  const bool record = autograd::needs(self);
+  Ref<Node> node;
+  if (autograd::needs(self)) {
+    if (lower)
+      node = autograd::make_node("TrilBackward0", {&self}, [k](Grads& g) { g[0] = tril(g.grad(), k); });
+    else
+      node = autograd::make_node("TriuBackward0", {&self}, [k](Grads& g) { g[0] = triu(g.grad(), k); });
+  }
   const Triangle tri(self, lower, k);
   const Tensor r = inplace ? self : empty(self.sizes(), self.dtype(), self.device());
   const int64_t item = self.item_size();
@@ -160,12 +166,7 @@ Tensor triangle(bool inplace, bool lower, const Tensor& self, int64_t k) {
     cpu::copy_elements(r, self);
     zero_outside(r, tri);
   }
-  if (record) {
-    if (lower)
-      record_write(inplace, "TrilBackward0", r, {&self}, [k](Grads& g) { g[0] = tril(g.grad(), k); });
-    else
-      record_write(inplace, "TriuBackward0", r, {&self}, [k](Grads& g) { g[0] = triu(g.grad(), k); });
-  }
+  autograd::attach(inplace, r, node);
   return r;
 }
 

@@ -3,6 +3,7 @@
 #include "cpu/loop_plan.h"
 #include "cpu/unsigned_kernels.h"
 #include "layout/layout.h"
+#include "ops/inplace.h"
 #include "rushlight/shape.h"
 
 namespace rushlight {
@@ -88,7 +89,10 @@ DType promote(Promotion promotion, DType d) {
 
 class UnaryNode final : public Node {
  public:
-  UnaryNode(UnaryOp op) : op_(op) {}
+  UnaryNode(UnaryOp op, const Tensor& self) : op_(op) {
+    const Tensor* inputs[1] = {&self};
+    autograd::connect(*this, inputs);
+  }
   const char* name() const override { return info(op_).node; }
   void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
     if (!grads[0].defined() || !needs(0)) return;
@@ -111,6 +115,17 @@ class UnaryNode final : public Node {
   UnaryOp op_;
 };
 
+// Comparisons have a derivative, which is zero, only where they change a tensor in place.
+bool is_comparison(BinaryOp op) { return op >= BinaryOp::Eq && op <= BinaryOp::Ge; }
+bool is_logical(BinaryOp op) { return op >= BinaryOp::LogicalAnd && op <= BinaryOp::LogicalXor; }
+constexpr const char* kComparisonNodes[][2] = {{"EqBackward0", "EqBackward1"}, {"NeBackward0", "NeBackward1"},
+                                               {"LtBackward0", "LtBackward1"}, {"LeBackward0", "LeBackward1"},
+                                               {"GtBackward0", "GtBackward1"}, {"GeBackward0", "GeBackward1"}};
+constexpr BinaryRule kComparison{0, 0, 0, [](BinaryGrad& g) {
+                                   if (g.wants_a) g.grad_a = zeros_like(g.grad);
+                                   if (g.wants_b) g.grad_b = zeros_like(g.grad);
+                                 }};
+
 struct SavedOperand {
   SavedTensor tensor;
   Scalar number;
@@ -119,8 +134,18 @@ struct SavedOperand {
 
 class BinaryNode final : public Node {
  public:
-  BinaryNode(BinaryOp op, const Scalar& alpha) : op_(op), alpha_(alpha) {}
+  BinaryNode(BinaryOp op, const Operand& left, const Operand& right, const Scalar& alpha) : op_(op), alpha_(alpha) {
+    const Tensor none;
+    const Tensor* inputs[2] = {left.is_tensor() ? &left.tensor() : &none, right.is_tensor() ? &right.tensor() : &none};
+    autograd::connect(*this, inputs);
+    a.is_tensor = left.is_tensor();
+    b.is_tensor = right.is_tensor();
+    if (!a.is_tensor) a.number = left.number();
+    if (!b.is_tensor) b.number = right.number();
+  }
   const char* name() const override {
+    if (is_comparison(op_))
+      return kComparisonNodes[static_cast<int>(op_) - static_cast<int>(BinaryOp::Eq)][b.is_tensor];
     if (op_ == BinaryOp::Pow && !b.is_tensor) return "PowBackward0";
     if (op_ == BinaryOp::Pow && !a.is_tensor) return "PowBackward2";
     if (op_ == BinaryOp::Remainder && b.is_tensor) return "RemainderBackward1";
@@ -132,7 +157,7 @@ class BinaryNode final : public Node {
   }
   void apply(std::span<const Tensor> grads, std::span<Tensor> out) override {
     if (!grads[0].defined()) return;
-    const BinaryRule& r = rule(op_);
+    const BinaryRule& r = is_comparison(op_) ? kComparison : rule(op_);
     if (released_ && saved_) autograd::fail_graph_freed();
     const Tensor ta = a.tensor.unpack(*this), tb = b.tensor.unpack(*this), tr = result.unpack(*this);
     BinaryGrad g{grads[0], operand(a, ta), operand(b, tb), tr, alpha_, needs(0), needs(1), {}, {}};
@@ -141,7 +166,9 @@ class BinaryNode final : public Node {
     if (g.wants_b) out[1] = std::move(g.grad_b);
   }
   void release_saved() override {
-    saved_ = saved_ || a.tensor.defined() || b.tensor.defined() || result.defined();
+    // Factors are kept in torch, numbers too.
+    const bool number = (op_ == BinaryOp::Mul || op_ == BinaryOp::Div) && !(a.is_tensor && b.is_tensor);
+    saved_ = saved_ || number || a.tensor.defined() || b.tensor.defined() || result.defined();
     a.tensor.reset();
     b.tensor.reset();
     result.reset();
@@ -279,24 +306,33 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
   }
   check_cpu(in.name, self);
   const bool record = autograd::needs(self) && rule(op).derivative;
-  Tensor saved, out;
+  UnaryNode* node = nullptr;  // made before the kernel runs where that changes self
+  Ref<Node> owner;
+  autograd::Undo undo;
+  Tensor out;
   switch (target.kind) {
     case Target::Kind::Fresh:
       out = self.is_contiguous() ? empty(self.sizes(), result_dtype)
                                  : empty_like_operands(self.sizes(), result_dtype, {&self});
-      saved = self;
       break;
     case Target::Kind::InPlace:
       out = self;
-      autograd::check_inplace(self);
+      if (op == UnaryOp::LogicalNot)
+        autograd::check_not_inference(self);
+      else
+        autograd::check_inplace(self);
       if (op == UnaryOp::Abs && is_complex(own)) fail("In-place abs is not supported for complex tensors.");
+      if (record) {
+        owner = Ref<Node>::adopt(node = new UnaryNode(op, self));
+        if (rule(op).input) node->input = SavedTensor(clone(self));
+        undo = autograd::Undo(self, rule(op).result);
+      }
       check_inplace_result(in.name, self, self.sizes(), result_dtype);
-      if (record && rule(op).input) saved = clone(self);
       break;
     case Target::Kind::Out:
       out = *target.tensor;
       cpu::check_conversion(own, reads);
-      prepare_out(in.name, out, self.sizes(), result_dtype, {&self});
+      prepare_out(in.name, out, self.sizes(), result_dtype, {&self}, rule(op).derivative);
       if (writes != result_dtype && out.dtype() != result_dtype) [[unlikely]] {
         store_rounded(out, unary(op, self));
         return out;
@@ -313,17 +349,14 @@ Tensor unary(UnaryOp op, const Tensor& self, Target target) {
   }
   if (target.kind != Target::Kind::Fresh)
     out.bump_version(target.kind == Target::Kind::InPlace ? in.inplace_name : in.name);
-  if (record && target.kind != Target::Kind::Out) {
-    auto* node = new UnaryNode(op);
-    auto owner = Ref<Node>::adopt(node);
-    const Tensor* inputs[1] = {&self};
-    autograd::connect(*node, inputs);
-    if (rule(op).input) node->input = SavedTensor(saved);
-    if (target.kind == Target::Kind::InPlace)
-      autograd::rebase_history(out, owner);
-    else
-      autograd::set_history(out, owner);
+  if (record && target.kind == Target::Kind::Fresh) {
+    owner = Ref<Node>::adopt(node = new UnaryNode(op, self));
+    if (rule(op).input) node->input = SavedTensor(self);
+    autograd::set_history(out, owner);
     if (rule(op).result) node->result = SavedTensor::result(out);
+  } else if (node) {
+    if (rule(op).result) node->result = undo.keep_result(out);
+    autograd::rebase_history(out, owner);
   }
   return out;
 }
@@ -391,16 +424,53 @@ void check_binary(BinaryOp op, const Operand& a, const Operand& b, Target target
 }  // namespace
 
 namespace {
-[[gnu::noinline]] void check_changed(const Tensor& a, const Tensor* b) {
-  autograd::check_inplace(a, b && autograd::needs(*b));
+
+[[gnu::noinline]] void check_changed(BinaryOp op, const Tensor& a, const Tensor* b) {
+  if (is_logical(op))
+    autograd::check_not_inference(a);
+  else
+    autograd::check_inplace(a, b && autograd::needs(*b));
 }
+
+// How an operation that writes its first operand is recorded.
+struct InPlaceRecord {
+  // Before it writes. wanted: bit 0 for the gradient of a, bit 1 for that of b.
+  InPlaceRecord(BinaryOp op, const BinaryRule& r, const Operand& a, const Operand& b, uint8_t wanted,
+                const Scalar& alpha)
+      : node(new BinaryNode(op, a, b, alpha)), owner(Ref<Node>::adopt(node)) {
+    const Tensor& self = a.tensor();
+    const bool keeps_b = b.is_tensor() && (r.b & wanted);
+    const bool b_changes = keeps_b && layout::overlap(self, b.tensor()) == layout::Overlap::Full;
+    Tensor old;
+    if ((r.a & wanted) || b_changes) old = clone(self);
+    if (r.a & wanted) node->a.tensor = SavedTensor(old);
+    if (keeps_b) node->b.tensor = SavedTensor(b_changes ? old : b.tensor());
+    // Other elements of the same memory: its version is about to move without them.
+    if (keeps_b && !b_changes && b.tensor().impl()->version == self.impl()->version && !node->b.tensor.packed())
+      beside = b.tensor();
+    keeps_result = r.result & wanted;
+    undo = autograd::Undo(self, keeps_result);
+  }
+  void finish(const Tensor& self) {
+    if (beside.defined()) node->b.tensor = SavedTensor(beside);
+    if (keeps_result) node->result = undo.keep_result(self);
+    autograd::rebase_history(self, owner);
+  }
+
+  BinaryNode* node;
+  Ref<Node> owner;
+  Tensor beside;
+  bool keeps_result;
+  autograd::Undo undo;
+};
+
 }  // namespace
 
 Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, const Scalar& alpha) {
   const Info& in = info(op);
   const Tensor* ta = a.is_tensor() ? &a.tensor() : nullptr;
   const Tensor* tb = b.is_tensor() ? &b.tensor() : nullptr;
-  if (target.kind == Target::Kind::InPlace) check_changed(*ta, tb);
+  if (target.kind == Target::Kind::InPlace) check_changed(op, *ta, tb);
   const bool plain_alpha = alpha.kind() == Scalar::Kind::Int && alpha.to_int() == 1;
   const DType common = ta && tb && ta->dtype() == tb->dtype() ? ta->dtype() : result_type({&a, &b});
   const DType computed = in.promotion == Promotion::Float && is_integral(common, true) ? default_dtype() : common;
@@ -431,7 +501,7 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   const void* params = nullptr;
   if (!plain_alpha && (op == BinaryOp::Add || op == BinaryOp::Sub)) {
     if (common == DType::Bool) {
-      if (!alpha.to_bool()) return binary(op, a, Operand(false), target);  // False * other
+      if (!alpha.to_bool()) return binary(op, a, tb ? Operand(zeros_like(*tb)) : Operand(false), target);
     } else {
       const Scalar value = op == BinaryOp::Sub ? -alpha : alpha;
       value.check_fits(common);
@@ -448,17 +518,15 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   const bool square = op == BinaryOp::Pow && ta && !tb && !is_integral(common, true) && b.number().equals(2);
   if (square) loop = table.binary[static_cast<int>(BinaryOp::Mul)][static_cast<int>(reads)];
 
-  const bool same_shape = ta && tb && equal(ta->sizes(), tb->sizes());
-  DimVector broadcast;
-  IntSpan shape;
-  if (same_shape || !tb) {
-    shape = ta ? ta->sizes() : IntSpan();
-  } else if (!ta) {
-    shape = tb->sizes();
-  } else {
-    broadcast = layout::broadcast_shapes(ta->sizes(), tb->sizes());
-    shape = broadcast;
-  }
+  const bool inplace = target.kind == Target::Kind::InPlace;
+  const BinaryRule& r = inplace && is_comparison(op) ? kComparison : rule(op);
+  // Bit 0: the gradient of a is wanted, bit 1: that of b.
+  const uint8_t wanted =
+      !r.derivative ? 0 : (ta && autograd::needs(*ta) ? 1 : 0) | (tb && autograd::needs(*tb) ? 2 : 0);
+  const bool record = wanted != 0;
+  std::optional<InPlaceRecord> recording;
+  if (inplace && record) [[unlikely]]
+    recording.emplace(op, r, a, b, wanted, alpha);
 
   alignas(16) char number[2][16];
   const Operand* const operands[2] = {&a, &b};
@@ -481,13 +549,19 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       }
     }
 
-  const BinaryRule& r = rule(op);
-  // Bit 0: the gradient of a is wanted, bit 1: that of b.
-  const uint8_t wanted =
-      !r.derivative ? 0 : (ta && autograd::needs(*ta) ? 1 : 0) | (tb && autograd::needs(*tb) ? 2 : 0);
-  const bool record = wanted != 0;
-  Tensor out, old;
-  bool b_changes = false;  // b is the memory that is written
+  const bool same_shape = ta && tb && equal(ta->sizes(), tb->sizes());
+  DimVector broadcast;
+  IntSpan shape;
+  if (same_shape || !tb) {
+    shape = ta ? ta->sizes() : IntSpan();
+  } else if (!ta) {
+    shape = tb->sizes();
+  } else {
+    broadcast = layout::broadcast_shapes(ta->sizes(), tb->sizes());
+    shape = broadcast;
+  }
+
+  Tensor out;
   switch (target.kind) {
     case Target::Kind::Fresh:
       if ((!ta || ta->is_contiguous()) && (!tb || tb->is_contiguous()) &&
@@ -501,19 +575,17 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       out = *ta;
       check_inplace_result(in.name, out, shape, result_dtype);
       if (tb) check_no_partial_overlap(out, *tb);
-      b_changes = tb && layout::overlap(out, *tb) == layout::Overlap::Full;
-      if ((r.a & wanted) || (b_changes && (r.b & wanted))) old = clone(out);
       break;
     case Target::Kind::Out:
       out = *target.tensor;
       for (const Tensor* t : {ta, tb})
         if (t) cpu::check_conversion(t->dtype(), reads);
       if (ta && tb)
-        prepare_out(in.name, out, shape, result_dtype, {ta, tb});
+        prepare_out(in.name, out, shape, result_dtype, {ta, tb}, r.derivative);
       else if (!ta && !tb)
-        prepare_out(in.name, out, shape, result_dtype, {});
+        prepare_out(in.name, out, shape, result_dtype, {}, r.derivative);
       else
-        prepare_out(in.name, out, shape, result_dtype, {ta ? ta : tb});
+        prepare_out(in.name, out, shape, result_dtype, {ta ? ta : tb}, r.derivative);
       if (writes != result_dtype && out.dtype() != result_dtype) [[unlikely]] {
         store_rounded(out, binary(op, a, b, {}, alpha));
         return out;
@@ -541,23 +613,14 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   }
   if (target.kind != Target::Kind::Fresh)
     out.bump_version(target.kind == Target::Kind::InPlace ? in.inplace_name : in.name);
-  if (record && target.kind != Target::Kind::Out) {
-    auto* node = new BinaryNode(op, alpha);
+  if (recording) {
+    recording->finish(out);
+  } else if (record && target.kind == Target::Kind::Fresh) {
+    auto* node = new BinaryNode(op, a, b, alpha);
     auto owner = Ref<Node>::adopt(node);
-    const Tensor none;
-    const Tensor* inputs[2] = {ta ? ta : &none, tb ? tb : &none};
-    autograd::connect(*node, inputs);
-    const bool inplace = target.kind == Target::Kind::InPlace;
-    node->a.is_tensor = ta;
-    node->b.is_tensor = tb;
-    if (!ta) node->a.number = a.number();
-    if (!tb) node->b.number = b.number();
-    if (ta && (r.a & wanted)) node->a.tensor = SavedTensor(inplace ? old : *ta);
-    if (tb && (r.b & wanted)) node->b.tensor = SavedTensor(b_changes ? old : *tb);
-    if (inplace)
-      autograd::rebase_history(out, owner);
-    else
-      autograd::set_history(out, owner);
+    if (ta && (r.a & wanted)) node->a.tensor = SavedTensor(*ta);
+    if (tb && (r.b & wanted)) node->b.tensor = SavedTensor(*tb);
+    autograd::set_history(out, owner);
     if (r.result & wanted) node->result = SavedTensor::result(out);
   }
   return out;

@@ -63,9 +63,9 @@ Tensor empty_in_order(IntSpan shape, DType dtype, Compare compare) {
 }
 
 // Checks an out= tensor before anything is written: dtype, device, grad; resizes it to `shape`, with the dims in the
-// order of the inputs.
+// order of the inputs. differentiable: whether the operation has a derivative, which out= would leave out.
 void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType result,
-                 std::initializer_list<const Tensor*> inputs);
+                 std::initializer_list<const Tensor*> inputs, bool differentiable = true);
 // Resizes like torch's out=: with a warning if the tensor had elements of another shape.
 void resize_output(const Tensor& out, IntSpan shape);
 // Stores a result of its own memory in an out= tensor of any shape, after the same checks. Resizes without a warning,
@@ -74,6 +74,8 @@ void store_output(const char* operation, const Tensor& out, const Tensor& result
 // The end of every out= form without a kernel of its own: checks `result` against `out` (dtype, gradients), resizes
 // `out` with torch's warning and stores the result in it.
 void finish_out(const char* operation, const Tensor& out, const Tensor& result);
+// The same for several: all are checked before the first is written.
+void finish_outs(const char* operation, std::span<const Tensor> outs, std::span<const Tensor> results);
 // In-place results keep shape and category.
 void check_inplace_result(const char* operation, const Tensor& self, IntSpan shape, DType result);
 // Raises where `out` and an input share only part of their memory.

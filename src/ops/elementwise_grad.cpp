@@ -69,7 +69,10 @@ constexpr UnaryRule Sinh{true, false, [](T g, T x, T) { return chain(g, cosh(x))
 constexpr UnaryRule Cosh{true, false, [](T g, T x, T) { return chain(g, sinh(x)); }};
 constexpr UnaryRule Tanh{false, true, [](T g, T, T y) { return chain(g, rsub(mul(y, y), 1)); }};
 constexpr UnaryRule Asinh{true, false, [](T g, T x, T) { return mul(g, rsqrt(conj(add(mul(x, x), 1)))); }};
-constexpr UnaryRule Acosh{true, false, [](T g, T x, T) { return chain(g, mul(rsqrt(sub(x, 1)), rsqrt(add(x, 1)))); }};
+constexpr UnaryRule Acosh{true, false, [](T g, T x, T) {
+                            if (!is_complex(x.dtype())) return mul(g, rsqrt(sub(mul(x, x), 1)));
+                            return chain(g, mul(rsqrt(sub(x, 1)), rsqrt(add(x, 1))));
+                          }};
 constexpr UnaryRule Atanh{true, false, [](T g, T x, T) { return div(g, conj(rsub(mul(x, x), 1))); }};
 constexpr UnaryRule Sigmoid{false, true, [](T g, T, T y) { return chain(g, mul(rsub(y, 1), y)); }};
 constexpr UnaryRule Erf{true, false,
@@ -84,7 +87,7 @@ constexpr UnaryRule Angle{true, false, [](T g, T x, T) {
                             return masked_fill(mul(g, d), eq(x, 0), 0);
                           }};
 constexpr double kSqrtPi = 1.7724538509055160273;
-constexpr UnaryRule Erfinv{false, true, [](T g, T, T y) { return mul(mul(exp(square(y)), kSqrtPi / 2), g); }};
+constexpr UnaryRule Erfinv{true, false, [](T g, T x, T) { return mul(mul(exp(square(erfinv(x))), kSqrtPi / 2), g); }};
 constexpr UnaryRule Lgamma{true, false, [](T g, T x, T) { return mul(g, digamma(x)); }};
 constexpr UnaryRule Digamma{true, false, [](T g, T x, T) { return mul(g, trigamma(x)); }};
 constexpr UnaryRule Trigamma{true, false, [](T g, T x, T) { return mul(g, mul(zeta(3, x), -2)); }};
@@ -264,8 +267,9 @@ constexpr BinaryRule Hypot{kForA, kForB, kForA | kForB, [](BinaryGrad& g) {
                              if (g.wants_a) g.grad_a = mul(g.grad, div(g.a, g.result));
                              if (g.wants_b) g.grad_b = mul(g.grad, div(g.b, g.result));
                            }};
-constexpr BinaryRule Nextafter{0, 0, 0, [](BinaryGrad& g) {
-                                 if (g.wants_a) g.grad_a = g.grad;
+constexpr BinaryRule Nextafter{kForA, kForA, 0, [](BinaryGrad& g) {
+                                 // 0 where there is no next number, as torch has it
+                                 if (g.wants_a) g.grad_a = masked_fill(g.grad, eq(g.a, g.b), 0);
                                  if (g.wants_b) g.grad_b = zeros_of(g.grad);
                                }};
 constexpr BinaryRule Heaviside{0, 0, 0, [](BinaryGrad&) { fail("derivative for aten::heaviside is not implemented"); }};
@@ -277,16 +281,19 @@ constexpr BinaryRule Logaddexp2{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& 
                                   if (g.wants_a) g.grad_a = div(g.grad, add(exp2(sub(g.b, g.a)), 1));
                                   if (g.wants_b) g.grad_b = div(g.grad, add(exp2(sub(g.a, g.b)), 1));
                                 }};
+// The gradient of x in x log(b): 0 where x is 0 and the logarithm is not finite, which a number NaN counts as.
+Tensor log_slope(const BinaryGrad& g, T slope, T b, double pole) {
+  const Tensor outside = g.b.is_tensor() ? le(b, pole) : logical_not(gt(b, pole));
+  return masked_fill(slope, logical_and(eq(g.a, 0), outside), 0);
+}
 constexpr BinaryRule Xlogy{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
                              const Tensor b = as_tensor(g.b, g.grad);
-                             if (g.wants_a)
-                               g.grad_a = masked_fill(mul(g.grad, log(b)), logical_and(eq(g.a, 0), le(b, 0)), 0);
+                             if (g.wants_a) g.grad_a = log_slope(g, xlogy(g.grad, b), b, 0);
                              if (g.wants_b) g.grad_b = div(mul(g.grad, g.a), b);
                            }};
 constexpr BinaryRule Xlog1py{kForA | kForB, kForA | kForB, 0, [](BinaryGrad& g) {
                                const Tensor b = as_tensor(g.b, g.grad);
-                               if (g.wants_a)
-                                 g.grad_a = masked_fill(mul(g.grad, log1p(b)), logical_and(eq(g.a, 0), le(b, -1)), 0);
+                               if (g.wants_a) g.grad_a = log_slope(g, xlog1py(g.grad, b), b, -1);
                                if (g.wants_b) g.grad_b = div(mul(g.grad, g.a), add(b, 1));
                              }};
 constexpr BinaryRule Zeta{kForB, kForB, 0, [](BinaryGrad& g) {

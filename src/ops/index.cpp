@@ -452,13 +452,22 @@ Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const T
   }
   if (accumulate && !cpu::add_loop(self.dtype()))
     fail<NotImplementedError>("\"index_put\" not implemented for '", self.dtype(), "'");
+  const bool record = autograd::needs(self, source);
+  if (inplace) autograd::check_inplace(self, record);
+  Ref<Node> node;
+  if (record)
+    node =
+        autograd::make_node("IndexPutBackward0", {&self, &source}, [saved = SavedList(indices), accumulate](Grads& g) {
+          const TensorList list = saved.unpack(g);
+          if (g.needs(0)) g[0] = accumulate ? g.grad() : index_put(g.grad(), list, zeros({}, g.grad().dtype()), false);
+          if (g.needs(1)) g[1] = index(g.grad(), list);
+        });
   if (inplace) {
     check_writable_or_warn("index_put_", self, "tensor[indices] = tensor");
     check_no_overlap(self, values);
     for (const Tensor& t : indices)  // masks are read before anything is written
       if (t.defined() && !is_mask(t)) check_no_overlap(self, t);
   }
-  const bool record = autograd::needs(self, source);
   // A number under a mask needs no positions.
   const bool fill = !accumulate && values.numel() == 1 && values.dim() <= 1 && is_full_mask(self, indices);
   auto check_dtypes = [&] {
@@ -471,7 +480,6 @@ Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const T
     check_dtypes();
     warn_uint8(indices[0]);
     if (inplace) check_no_partial_overlap(self, indices[0]);
-    if (inplace) autograd::check_inplace(self);
     out = inplace ? self : plain_copy_like(self);
     fill_by_mask(out, indices[0], values.data());
   } else {
@@ -480,19 +488,11 @@ Tensor put_by_index(const Tensor& self, std::span<const Tensor> indices, const T
     check_values_shape(values, x.shape);
     check_dtypes();
     check_indices(x);
-    if (inplace) autograd::check_inplace(self);
     write_index(target, x, values, accumulate);
     out = target;
   }
   if (inplace) self.bump_version("index_put_");
-  if (record)
-    record_write(inplace, "IndexPutBackward0", out, {&self, &source},
-                 [saved = SavedList(indices), accumulate](Grads& g) {
-                   const TensorList list = saved.unpack(g);
-                   if (g.needs(0))
-                     g[0] = accumulate ? g.grad() : index_put(g.grad(), list, zeros({}, g.grad().dtype()), false);
-                   if (g.needs(1)) g[1] = index(g.grad(), list);
-                 });
+  autograd::attach(inplace, out, node);
   return out;
 }
 

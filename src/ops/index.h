@@ -1,10 +1,10 @@
-// What the indexing families share: checks of indices, of memory that must not meet, and the recording of in-place
-// operations.
+// What the indexing families share: checks of indices and of memory that must not meet.
 #pragma once
 
 #include "cpu/index.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
+#include "ops/inplace.h"
 
 namespace rushlight {
 
@@ -57,24 +57,6 @@ inline void check_writable_or_warn(const char* operation, const Tensor& self, co
       warn(m.text);
       return;
     }
-}
-
-// Records `derivative` for an in-place operation; inputs[0] is self with its old history.
-template <class F>
-void record_inplace(const char* name, const Tensor& self, std::initializer_list<const Tensor*> inputs, F derivative) {
-  auto node = Ref<Node>::adopt(new autograd::FunctionNode<F>(name, std::move(derivative), 1));
-  autograd::connect(*node, {inputs.begin(), inputs.size()});
-  autograd::rebase_history(self, node);
-}
-
-// The result of an operation that writes into a fresh copy of self (out of place) or into self itself.
-template <class F>
-void record_write(bool inplace, const char* name, const Tensor& result, std::initializer_list<const Tensor*> inputs,
-                  F derivative) {
-  if (inplace)
-    record_inplace(name, result, inputs, std::move(derivative));
-  else
-    autograd::record(name, result, inputs, std::move(derivative));
 }
 
 // A copy that is not recorded, row-major.

@@ -151,6 +151,19 @@ namespace {
 Tensor index_added(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha,
                    bool inplace) {
   dim = wrap_dim(dim, self.dim());
+  const bool record = autograd::needs(self, source);
+  if (inplace) autograd::check_inplace(self, record);
+  Ref<Node> node;
+  if (record)
+    node = autograd::make_node("IndexAddBackward0", {&self, &source},
+                               [saved = SavedTensor(index), dim, alpha, sizes = DimVector(source.sizes())](Grads& g) {
+                                 if (g.needs(0)) g[0] = g.grad();
+                                 if (!g.needs(1)) return;
+                                 const Tensor part = index_select(g.grad(), dim, g.unpack(saved));
+                                 const Scalar factor =
+                                     alpha.is_complex() ? Scalar(std::conj(alpha.to_complex())) : alpha;
+                                 g[1] = alpha.equals(1) ? part : mul(part, factor);
+                               });
   const Tensor ix = check_index_slices("index_add_", self, dim, index, source);
   if (alpha.is_complex() && !is_complex(self.dtype()))
     fail("For non-complex input tensors, argument alpha must not be a complex number.");
@@ -165,21 +178,11 @@ Tensor index_added(const Tensor& self, int64_t dim, const Tensor& index, const T
     layout::check_writable(self);
     check_no_overlap(self, index);
     check_no_overlap(self, source);
-    autograd::check_inplace(self);
   }
-  const bool record = autograd::needs(self, source);
   const Tensor out = inplace ? self : plain_copy(self);
   if (self.numel() != 0) run_slices(out, dim, ix, source, Slices::Add, alpha);
   if (inplace) self.bump_version("index_add_");
-  if (record)
-    record_write(inplace, "IndexAddBackward0", out, {&self, &source},
-                 [saved = SavedTensor(index), dim, alpha, sizes = DimVector(source.sizes())](Grads& g) {
-                   if (g.needs(0)) g[0] = g.grad();
-                   if (!g.needs(1)) return;
-                   const Tensor part = index_select(g.grad(), dim, g.unpack(saved));
-                   const Scalar factor = alpha.is_complex() ? Scalar(std::conj(alpha.to_complex())) : alpha;
-                   g[1] = alpha.equals(1) ? part : mul(part, factor);
-                 });
+  autograd::attach(inplace, out, node);
   return out;
 }
 
@@ -188,6 +191,16 @@ Tensor index_copied(const Tensor& self, int64_t dim, const Tensor& index, const 
   check_cpu("index_copy", index);
   check_cpu("index_copy", source);
   dim = wrap_dim(dim, self.dim());
+  const bool record = autograd::needs(self, source);
+  if (inplace) autograd::check_inplace(self, record);
+  Ref<Node> node;
+  if (record)
+    node = autograd::make_node("IndexCopyBackward0", {&self, &source},
+                               [saved = SavedTensor(index), dim, sizes = DimVector(source.sizes())](Grads& g) {
+                                 const Tensor ix = g.unpack(saved);
+                                 if (g.needs(0)) g[0] = index_fill(g.grad(), dim, ix, 0);
+                                 if (g.needs(1)) g[1] = reshape(index_select(g.grad(), dim, ix), sizes);
+                               });
   const int64_t n = index.numel();
   if (index.dim() >= 2) fail<IndexError>("index_copy_(): Index should have dimension 1 or 0 (got ", index.dim(), ")");
   if (source.dim() == 0 && n != 1)
@@ -228,19 +241,11 @@ Tensor index_copied(const Tensor& self, int64_t dim, const Tensor& index, const 
     layout::check_writable(self);
     check_no_overlap(self, index);
     check_no_overlap(self, source);
-    autograd::check_inplace(self);
   }
-  const bool record = autograd::needs(self, source);
   const Tensor out = inplace ? self : plain_copy(self);
   run_slices(out, dim, ix, source, Slices::Copy, 1);
   if (inplace) self.bump_version("index_copy_");
-  if (record)
-    record_write(inplace, "IndexCopyBackward0", out, {&self, &source},
-                 [saved = SavedTensor(index), dim, sizes = DimVector(source.sizes())](Grads& g) {
-                   const Tensor ix = g.unpack(saved);
-                   if (g.needs(0)) g[0] = index_fill(g.grad(), dim, ix, 0);
-                   if (g.needs(1)) g[1] = reshape(index_select(g.grad(), dim, ix), sizes);
-                 });
+  autograd::attach(inplace, out, node);
   return out;
 }
 
@@ -254,6 +259,27 @@ Tensor index_filled(const Tensor& self, int64_t dim, const Tensor& index, const 
   if (index.dtype() != DType::Int64) fail<IndexError>("index_fill_(): Expected dtype int64 for index.");
   if (index.dim() > 1) fail("Index has to be a vector/scalar");
   dim = wrap_dim(dim, self.dim());
+  const bool record = autograd::needs(self) || (source && autograd::needs(*source));
+  if (inplace) autograd::check_inplace(self, record);
+  Ref<Node> node;
+  if (record) {
+    auto derivative = [saved = SavedTensor(index), dim](Grads& g) {
+      const Tensor ix = g.unpack(saved);
+      if (g.needs(0)) g[0] = index_fill(g.grad(), dim, ix, 0);
+      if (g.inputs() > 1 && g.needs(1)) {
+        // Every slice once, however often it is named.
+        const Tensor& grad = g.grad();
+        DimVector sizes(grad.dim(), 1);
+        if (grad.dim()) sizes[dim] = grad.size(dim);
+        const Tensor filled = index_fill_(zeros(DimVector{size_along(grad, dim)}, DType::Bool), 0, ix, true);
+        g[1] = sum(where(reshape(filled, sizes), grad, 0));
+      }
+    };
+    if (source)
+      node = autograd::make_node("IndexFillBackward1", {&self, source}, std::move(derivative));
+    else
+      node = autograd::make_node("IndexFillBackward0", {&self}, std::move(derivative));
+  }
   const Scalar number = source ? item(*source) : value.number();
   if (number.is_complex() && !is_complex(self.dtype()))
     fail("index_fill_(): Converting complex Scalar to non-complex type is not supported");
@@ -271,9 +297,7 @@ Tensor index_filled(const Tensor& self, int64_t dim, const Tensor& index, const 
           "Use of index_fill_ on expanded tensors is deprecated. Please clone() the tensor before performing this "
           "operation. This also applies to advanced indexing e.g. tensor[mask] = scalar");
     check_no_overlap(self, index);
-    autograd::check_inplace(self);
   }
-  const bool record = (autograd::needs(self) || (source && autograd::needs(*source)));
   const Tensor out = inplace ? self : plain_copy_like(self);
   if (out.numel() != 0 && n != 0) {
     Tensor ix = dense_index(index);
@@ -306,24 +330,7 @@ Tensor index_filled(const Tensor& self, int64_t dim, const Tensor& index, const 
     }
   }
   if (inplace) self.bump_version("index_fill_");
-  if (record) {
-    auto derivative = [saved = SavedTensor(index), dim](Grads& g) {
-      const Tensor ix = g.unpack(saved);
-      if (g.needs(0)) g[0] = index_fill(g.grad(), dim, ix, 0);
-      if (g.inputs() > 1 && g.needs(1)) {
-        // Every slice once, however often it is named.
-        const Tensor& grad = g.grad();
-        DimVector sizes(grad.dim(), 1);
-        if (grad.dim()) sizes[dim] = grad.size(dim);
-        const Tensor filled = index_fill_(zeros(DimVector{size_along(grad, dim)}, DType::Bool), 0, ix, true);
-        g[1] = sum(where(reshape(filled, sizes), grad, 0));
-      }
-    };
-    if (source)
-      record_write(inplace, "IndexFillBackward1", out, {&self, source}, std::move(derivative));
-    else
-      record_write(inplace, "IndexFillBackward0", out, {&self}, std::move(derivative));
-  }
+  autograd::attach(inplace, out, node);
   return out;
 }
 

@@ -142,12 +142,25 @@ void check_bool_mask(const char* operation, const Tensor& self, const Tensor& ma
 
 Tensor filled_by_mask(const Tensor& self, const Tensor& mask, const Operand& value, bool inplace) {
   check_bool_mask("masked_fill", self, mask);
-  const Scalar number = fill_value("masked_fill_", self.dtype(), value);
-  alignas(16) char memory[16];
-  number.store(self.dtype(), memory);
   const Tensor* source = value.is_tensor() ? &value.tensor() : nullptr;
   const bool record =
       (autograd::needs(self) || (source && autograd::needs(*source))) && is_differentiable(self.dtype());
+  if (inplace) autograd::check_inplace(self, record);
+  Ref<Node> node;
+  if (record) {
+    auto derivative = [saved = SavedTensor(mask)](Grads& g) {
+      const Tensor m = g.unpack(saved);
+      if (g.needs(0)) g[0] = masked_fill(g.grad(), m, 0);
+      if (g.inputs() > 1 && g.needs(1)) g[1] = sum(where(m, g.grad(), 0));
+    };
+    if (source)
+      node = autograd::make_node("MaskedFillBackward1", {&self, source}, std::move(derivative));
+    else
+      node = autograd::make_node("MaskedFillBackward0", {&self}, std::move(derivative));
+  }
+  const Scalar number = fill_value("masked_fill_", self.dtype(), value);
+  alignas(16) char memory[16];
+  number.store(self.dtype(), memory);
   Tensor out;
   if (inplace) {
     if (!layout::is_expandable_to(mask.sizes(), self.sizes())) {
@@ -156,7 +169,6 @@ Tensor filled_by_mask(const Tensor& self, const Tensor& mask, const Operand& val
     }
     check_writable_or_warn("masked_fill_", self, "tensor[mask] = scalar");
     if (!mask.is_same(self)) check_no_partial_overlap(self, mask);
-    autograd::check_inplace(self);
     fill_by_mask(self, mask, memory);
     self.bump_version("masked_fill_");
     out = self;
@@ -169,17 +181,7 @@ Tensor filled_by_mask(const Tensor& self, const Tensor& mask, const Operand& val
                                   cpu::LoopArg(self, d)};
     cpu::run_loop(loop, nullptr, shape, args, 4);
   }
-  if (record) {
-    auto derivative = [saved = SavedTensor(mask)](Grads& g) {
-      const Tensor m = g.unpack(saved);
-      if (g.needs(0)) g[0] = masked_fill(g.grad(), m, 0);
-      if (g.inputs() > 1 && g.needs(1)) g[1] = sum(where(m, g.grad(), 0));
-    };
-    if (source)
-      record_write(inplace, "MaskedFillBackward1", out, {&self, source}, std::move(derivative));
-    else
-      record_write(inplace, "MaskedFillBackward0", out, {&self}, std::move(derivative));
-  }
+  autograd::attach(inplace, out, node);
   return out;
 }
 
@@ -269,14 +271,30 @@ Tensor scattered_by_mask(const Tensor& self, const Tensor& mask, const Tensor& s
   if (self.dtype() != source.dtype())
     fail("masked_scatter: expected self and source to have same dtypes but got ", self.dtype(), " and ",
          source.dtype());
+  const bool record = autograd::needs(self, source);
+  if (inplace) autograd::check_inplace(self, record);
+  Ref<Node> node;
+  if (record)
+    node = autograd::make_node("MaskedScatterBackward0", {&self, &source},
+                               [saved = SavedTensor(mask), sizes = DimVector(source.sizes())](Grads& g) {
+                                 const Tensor m = g.unpack(saved);
+                                 if (g.needs(0)) g[0] = masked_fill(g.grad(), m, 0);
+                                 if (g.needs(1)) {
+                                   Tensor part = masked_select(g.grad(), m);
+                                   const int64_t n = layout::checked_numel(sizes);
+                                   if (part.numel() < n) {
+                                     const Tensor parts[2] = {part, zeros(DimVector{n - part.numel()}, part.dtype())};
+                                     part = cat(parts);
+                                   }
+                                   g[1] = reshape(part, sizes);
+                                 }
+                               });
   const DimVector shape = layout::broadcast_shapes(self.sizes(), mask.sizes());
   if (inplace) {
     check_inplace_result("masked_scatter_", self, shape, self.dtype());
     check_no_overlap(self, source);
     if (!mask.is_same(self)) check_no_partial_overlap(self, mask);
-    autograd::check_inplace(self);
   }
-  const bool record = autograd::needs(self, source);
   Tensor out;
   {
     NoGradGuard no_grad;
@@ -292,21 +310,7 @@ Tensor scattered_by_mask(const Tensor& self, const Tensor& mask, const Tensor& s
     out = inplace ? self : dense;
   }
   if (inplace) self.bump_version("masked_scatter_");
-  if (record)
-    record_write(inplace, "MaskedScatterBackward0", out, {&self, &source},
-                 [saved = SavedTensor(mask), sizes = DimVector(source.sizes())](Grads& g) {
-                   const Tensor m = g.unpack(saved);
-                   if (g.needs(0)) g[0] = masked_fill(g.grad(), m, 0);
-                   if (g.needs(1)) {
-                     Tensor part = masked_select(g.grad(), m);
-                     const int64_t n = layout::checked_numel(sizes);
-                     if (part.numel() < n) {
-                       const Tensor parts[2] = {part, zeros(DimVector{n - part.numel()}, part.dtype())};
-                       part = cat(parts);
-                     }
-                     g[1] = reshape(part, sizes);
-                   }
-                 });
+  autograd::attach(inplace, out, node);
   return out;
 }
 

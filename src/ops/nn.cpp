@@ -5,6 +5,7 @@
 #include "cpu/clones.h"
 #include "cpu/loop_plan.h"
 #include "cpu/random.h"
+#include "ops/inplace.h"
 #include "ops/products.h"
 #include "rushlight/generator.h"
 
@@ -134,10 +135,6 @@ const Tensor& leaky_relu_(const Tensor& self, const Scalar& negative_slope) {
   layout::check_writable(self);
   autograd::check_inplace(self);
   const double slope = negative_slope.to_double();
-  leaky_select(self, self, self, slope);
-  self.bump_version("leaky_relu_");
-  if (!autograd::needs(self)) return self;
-
   class LeakyNode final : public Node {
    public:
     explicit LeakyNode(double s) : slope_(s) {}
@@ -158,12 +155,17 @@ const Tensor& leaky_relu_(const Tensor& self, const Scalar& negative_slope) {
    private:
     double slope_;
   };
-  auto* node = new LeakyNode(slope);
+  const bool record = autograd::needs(self);
+  auto* node = record ? new LeakyNode(slope) : nullptr;
   const auto owner = Ref<Node>::adopt(node);
   const Tensor* inputs[1] = {&self};
-  autograd::connect(*node, inputs);
+  if (record) autograd::connect(*node, inputs);
+  const autograd::Undo undo(self, record);
+  leaky_select(self, self, self, slope);
+  self.bump_version("leaky_relu_");
+  if (!record) return self;
+  node->result = undo.keep_result(self);
   autograd::rebase_history(self, owner);
-  node->result = SavedTensor::result(self);
   return self;
 }
 

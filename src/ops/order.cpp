@@ -74,10 +74,7 @@ Tensor median_all(cpu::Nth what, const char* name, const char* node, const Tenso
   }
   if (autograd::needs(self))
     autograd::record(node, out, {&self}, [x = SavedTensor(self), y = SavedTensor::result(out)](autograd::Grads& g) {
-      // In equal parts to the elements equal to the result.
-      const Tensor in = g.unpack(x), result = g.unpack(y);
-      const Tensor mask = logical_or(eq(in, result), logical_and(isnan(in), isnan(result)));
-      g[0] = mul(div(g.grad(), to(sum(mask), g.grad().dtype())), mask);
+      g[0] = share_evenly(g.grad(), g.unpack(x), g.unpack(y));
     });
   return out;
 }

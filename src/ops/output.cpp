@@ -3,6 +3,7 @@
 #include "cpu/loop_plan.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
+#include "ops/inplace.h"
 #include "rushlight/creation.h"
 #include "rushlight/shape.h"
 
@@ -88,10 +89,17 @@ void fail_not_cpu(const char* operation, const Tensor& t) {
   fail<NotImplementedError>("Could not run '", operation, "' on device '", t.device().str(), "'");
 }
 
-void resize_output(const Tensor& out, IntSpan shape) {
+namespace {
+
+// What can go wrong when an out= tensor is resized, and torch's warning.
+void check_resize(const Tensor& out, IntSpan shape) {
   layout::check_not_read_only(out);
   if (equal(out.sizes(), shape)) return;
   autograd::check_inplace(out);
+  const uint64_t elements = static_cast<uint64_t>(layout::checked_numel(shape, out.item_size()));
+  const uint64_t bytes =
+      (static_cast<uint64_t>(out.storage_offset()) + elements) * static_cast<uint64_t>(out.item_size());
+  if (Storage& s = *out.storage(); elements && bytes > s.nbytes() && !s.resizable()) s.resize(bytes);  // raises
   if (out.numel() != 0) {
     Message m;
     m << "An output with one or more elements was resized since it had shape " << out.sizes()
@@ -101,6 +109,12 @@ void resize_output(const Tensor& out, IntSpan shape) {
          "t.resize_(0).";
     warn(m.text);
   }
+}
+
+}  // namespace
+
+void resize_output(const Tensor& out, IntSpan shape) {
+  check_resize(out, shape);
   resize_(out, shape);
 }
 
@@ -116,10 +130,11 @@ namespace {
       "location. Please clone() the tensor before performing the operation.");
 }
 
-void check_out(const char* operation, const Tensor& out, DType result, std::initializer_list<const Tensor*> inputs) {
+void check_out(const char* operation, const Tensor& out, DType result, std::initializer_list<const Tensor*> inputs,
+               bool differentiable = true) {
   check_cast(result, out);
   cpu::check_conversion(result, out.dtype());
-  if (GradMode::enabled()) {
+  if (differentiable && GradMode::enabled()) {
     bool any = out.requires_grad();
     for (const Tensor* t : inputs) any = any || t->requires_grad();
     if (any)
@@ -134,8 +149,8 @@ void check_out(const char* operation, const Tensor& out, DType result, std::init
 }  // namespace
 
 void prepare_out(const char* operation, const Tensor& out, IntSpan shape, DType result,
-                 std::initializer_list<const Tensor*> inputs) {
-  check_out(operation, out, result, inputs);
+                 std::initializer_list<const Tensor*> inputs, bool differentiable) {
+  check_out(operation, out, result, inputs, differentiable);
   if (equal(out.sizes(), shape)) return layout::check_not_read_only(out);
   // The memory of an operand cannot take another shape.
   for (const Tensor* t : inputs) {
@@ -168,12 +183,25 @@ void store_output(const char* operation, const Tensor& out, const Tensor& result
 }
 
 void finish_out(const char* operation, const Tensor& out, const Tensor& result) {
-  check_cpu(operation, out);
-  const Tensor source = layout::overlap(out, result) == layout::Overlap::None ? result : clone(result);
-  check_out(operation, out, source.dtype(), {&source});
-  resize_output(out, source.sizes());
+  finish_outs(operation, {&out, 1}, {&result, 1});
+}
+
+void finish_outs(const char* operation, std::span<const Tensor> outs, std::span<const Tensor> results) {
+  TensorList sources;
+  for (size_t i = 0; i < outs.size(); ++i) {
+    check_cpu(operation, outs[i]);
+    Tensor source = results[i];
+    for (const Tensor& out : outs)
+      if (layout::overlap(out, source) != layout::Overlap::None) source = clone(source);
+    check_out(operation, outs[i], source.dtype(), {&source}, is_differentiable(source.dtype()));
+    check_resize(outs[i], source.sizes());
+    sources.push_back(std::move(source));
+  }
   NoGradGuard no_grad;
-  copy_(out, source);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    resize_(outs[i], sources[i].sizes());
+    copy_(outs[i], sources[i]);
+  }
 }
 
 void check_inplace_result(const char* operation, const Tensor& self, IntSpan shape, DType result) {
@@ -190,26 +218,44 @@ void check_no_partial_overlap(const Tensor& out, const Tensor& input) {
 
 void store_inplace(const char* operation, const Tensor& self, const Tensor& result) {
   check_inplace_result(operation, self, result.sizes(), result.dtype());
+  const bool record = autograd::needs(result, self) && is_differentiable(self.dtype());
+  autograd::check_inplace(self, record);
+  Ref<Node> node;
+  if (record) {
+    node = result.grad_fn();
+    // A node of one output takes its place; views need its input 0 to be self.
+    if (self.impl()->base)
+      node = autograd::make_node("CopyBackwards", {&self, &result}, [](autograd::Grads& g) {
+        if (g.needs(0)) g[0] = zeros_like(g.grad());
+        if (g.needs(1)) g[1] = g.grad();
+      });
+    else if (!node || node->outputs != 1)
+      node = autograd::make_node("CopyBackwards", {&result}, [](autograd::Grads& g) { g[0] = g.grad(); });
+  }
   cpu::copy_elements(self, result);
   self.bump_version(operation);
-  if (!GradMode::enabled() || !(result.requires_grad() || self.requires_grad())) return;
-  auto derivative = [](autograd::Grads& g) { g[0] = g.grad(); };
-  Ref<Node> node = result.grad_fn();
-  if (node) {
-    // A node of one output takes its place; views need its input 0 to be self.
-    if (node->outputs == 1 && !self.impl()->base) {
-      autograd::set_history(self, node, 0);
-      return;
-    }
-  }
-  auto copy = Ref<Node>::adopt(new autograd::FunctionNode<decltype(derivative)>("CopyBackwards", derivative, 1));
-  const Tensor* inputs[1] = {&result};
-  autograd::connect(*copy, inputs);
-  if (!self.impl()->base) {
-    autograd::set_history(self, copy);
-    return;
-  }
-  copy_(self, result);
+  autograd::attach(self.impl()->base != nullptr, self, node);
 }
+
+namespace autograd {
+
+Undo::Undo(const Tensor& self, bool wanted) {
+  if (!wanted || pack_hooks().empty()) return;
+  NoGradGuard no_grad;
+  before_ = rushlight::clone(self);
+}
+
+SavedTensor Undo::keep_result(const Tensor& self) const {
+  if (!before_.defined()) return SavedTensor::result(self);
+  try {
+    return SavedTensor::result(self);
+  } catch (...) {
+    cpu::copy_elements(self, before_);
+    self.impl()->version->value.fetch_sub(1, std::memory_order_relaxed);
+    throw;
+  }
+}
+
+}  // namespace autograd
 
 }  // namespace rushlight

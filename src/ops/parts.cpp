@@ -37,7 +37,7 @@ Tensor ldexp(const Tensor& self, const Tensor& other) {
   cpu::run_loop(loop, nullptr, shape, args, 3);
   if (autograd::needs(self))
     autograd::record("LdexpBackward0", out, {&self},
-                     [saved = SavedTensor(other)](Grads& g) { g[0] = ldexp(g.grad(), g.unpack(saved)); });
+                     [saved = SavedTensor(clone(other))](Grads& g) { g[0] = ldexp(g.grad(), g.unpack(saved)); });
   return out;
 }
 

@@ -19,6 +19,12 @@ Tensor between(const Tensor& a, const Tensor& b, const Tensor& w) {
   return where(lt(w, 0.5), add(a, mul(w, step)), sub(b, mul(step, rsub(w, 1))));
 }
 
+// A view of memory that nobody else sees is no view.
+Tensor own(const Tensor& view) {
+  if (TensorImpl* const base = std::exchange(view.impl()->base, nullptr)) base->release();
+  return view;
+}
+
 Tensor run(bool ignore_nan, const Tensor& self, const Operand& q_given, OptInt dim, bool keepdim,
            std::string_view interpolation) {
   constexpr const char* name = "quantile";  // of both
@@ -83,8 +89,7 @@ Tensor run(bool ignore_nan, const Tensor& self, const Operand& q_given, OptInt d
     const Tensor weights = how == Interpolation::Midpoint ? full_like(ranks, 0.5) : sub(ranks, to(below, self.dtype()));
     values = between(values, gather(sorted, -1, to(ceil(ranks), DType::Int64)), weights);
   }
-  if (!list) return squeeze(values, last);
-  return squeeze(transpose(unsqueeze(values, 0), 0, -1), last);
+  return own(list ? squeeze(transpose(unsqueeze(values, 0), 0, -1), last) : squeeze(values, last));
 }
 
 }  // namespace

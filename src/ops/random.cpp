@@ -168,6 +168,7 @@ const Tensor& bernoulli_(const Tensor& self, const Tensor& p, Generator g) {
   if (!is_floating_point(p.dtype()))
     fail<NotImplementedError>("\"bernoulli_tensor_cpu_p_\" not implemented for '", p.dtype(), "'");
   check_cpu("bernoulli_", p);
+  autograd::check_inplace(self, autograd::needs(p));
   // In the memory order of self.
   const Tensor probs = dense_like(self, p.dtype());
   {

@@ -8,6 +8,7 @@
 #include "cpu/reduce_plan.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
+#include "ops/inplace.h"
 #include "rushlight/reduce.h"
 
 #pragma GCC visibility push(default)
@@ -80,8 +81,11 @@ void for_lines(const Tensor& t, int64_t dim, int64_t grain, int64_t widest, F f)
 void check_out_grad(const char* operation, const Tensor& out, const Tensor& self);
 // Stores f() in `out`, which is resized to its shape.
 template <class F>
-const Tensor& reduce_out(const char* name, const Tensor& out, const Tensor& self, F f) {
-  check_out_grad(name, out, self);
+const Tensor& reduce_out(const char* name, const Tensor& out, const Tensor& self, F f, bool differentiable = true) {
+  if (differentiable)
+    check_out_grad(name, out, self);
+  else
+    autograd::check_not_inference(out);
   NoGradGuard guard;
   const Tensor result = f();
   cpu::check_conversion(result.dtype(), out.dtype());
@@ -90,6 +94,8 @@ const Tensor& reduce_out(const char* name, const Tensor& out, const Tensor& self
   copy_(out, result);
   return out;
 }
+// The gradient of the one element that was picked from all, in equal parts to those that are equal to it.
+Tensor share_evenly(const Tensor& grad, const Tensor& x, const Tensor& result);
 // RuntimeError "Expected out tensor to have dtype float, but got double instead"
 void check_out_dtype(DType expected, const Tensor& out);
 

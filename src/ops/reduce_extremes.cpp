@@ -66,19 +66,26 @@ void check_extreme_dims(const char* name, const Tensor& self, OptSpan dims) {
       fail<IndexError>(name, "(): Expected reduction dim ", d, " to have non-zero size.");
 }
 
+}  // namespace
+
+Tensor share_evenly(const Tensor& grad, const Tensor& x, const Tensor& result) {
+  const Tensor mask = logical_or(eq(x, result), logical_and(isnan(x), isnan(result)));
+  return where(mask, div(grad, sum(mask)), 0);
+}
+
+namespace {
+
 // Gradients go to the elements equal to the result, in equal parts.
-Tensor extreme_grad(const Tensor& grad, const Tensor& x, const Tensor& result, uint64_t set, bool keepdim,
-                    bool nan_equal) {
+Tensor extreme_grad(const Tensor& grad, const Tensor& x, const Tensor& result, uint64_t set, bool keepdim) {
   const int64_t ndim = x.dim();
   const Tensor g = restore_dims(grad, set, keepdim, ndim), y = restore_dims(result, set, keepdim, ndim);
-  Tensor mask = eq(x, y);
-  if (nan_equal) mask = logical_or(mask, logical_and(isnan(x), isnan(y)));
-  const Tensor count = ndim ? sum(mask, dim_list(set, ndim), true) : sum(mask);
-  return mul(div(g, to(count, g.dtype())), mask);
+  const Tensor mask = eq(x, y);
+  // (The division takes counts as they are: half precision could not hold them.)
+  return mul(div(g, ndim ? sum(mask, dim_list(set, ndim), true) : sum(mask)), mask);
 }
 
 Tensor extreme(ReduceOp op, const char* name, const char* node, const char* kernel_name, const Tensor& self,
-               OptSpan dims, bool keepdim, bool nan_equal) {
+               OptSpan dims, bool keepdim, bool whole) {
   check_cpu(name, self);
   check_extreme_dims(name, self, dims);
   const uint64_t set = reduced_dims(dims, self.dim());
@@ -88,11 +95,11 @@ Tensor extreme(ReduceOp op, const char* name, const char* node, const char* kern
   const Tensor out = empty(reduced_shape(self.sizes(), set, keepdim), dtype);
   reduce_into(op, kernel_name, self, set, out, 0);
   if (records(self, dtype))
-    autograd::record(
-        node, out, {&self},
-        [x = SavedTensor(self), y = SavedTensor::result(out), set, keepdim, nan_equal](autograd::Grads& g) {
-          g[0] = extreme_grad(g.grad(), g.unpack(x), g.unpack(y), set, keepdim, nan_equal);
-        });
+    autograd::record(node, out, {&self},
+                     [x = SavedTensor(self), y = SavedTensor::result(out), set, keepdim, whole](autograd::Grads& g) {
+                       g[0] = whole ? share_evenly(g.grad(), g.unpack(x), g.unpack(y))
+                                    : extreme_grad(g.grad(), g.unpack(x), g.unpack(y), set, keepdim);
+                     });
   return out;
 }
 
@@ -207,7 +214,7 @@ std::tuple<Tensor, Tensor> aminmax(const Tensor& self, OptInt dim, bool keepdim)
                             for (size_t i = 0; i < 2; ++i) {
                               if (!g.grad(i).defined()) continue;
                               const Tensor part =
-                                  extreme_grad(g.grad(i), g.unpack(x), g.unpack(i ? high : low), set, keepdim, false);
+                                  extreme_grad(g.grad(i), g.unpack(x), g.unpack(i ? high : low), set, keepdim);
                               total = total.defined() ? add(total, part) : part;
                             }
                             g[0] = total;

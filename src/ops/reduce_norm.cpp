@@ -228,14 +228,14 @@ Tensor norm_value(const Tensor& x, double p, uint64_t set, bool keepdim) {
 Tensor norm_grad(const Tensor& grad, const Tensor& x, const Tensor& norm, double p, uint64_t set, bool keepdim) {
   const int64_t ndim = x.dim();
   const Tensor g = restore_dims(grad, set, keepdim, ndim), n = restore_dims(norm, set, keepdim, ndim);
-  if (p == 0) return zeros_like(x);
+  if (p == 0) return {};  // nothing arrives, as in torch
   if (p == 1) return mul(sgn(x), g);
   if (p == 2) return mul(g, masked_fill(div(x, n), eq(n, 0), 0));
   if (std::isinf(p)) {
     const Tensor a = abs(x);
     const Tensor mask = logical_or(eq(a, n), logical_and(isnan(a), isnan(n)));
     const Tensor count = ndim ? sum(mask, dim_list(set, ndim), true) : sum(mask);
-    return mul(mul(sgn(x), div(g, to(count, n.dtype()))), mask);
+    return mul(mul(sgn(x), div(g, count)), mask);
   }
   if (p < 1) {
     const Tensor scaled = mul(sgn(x), masked_fill(pow(abs(x), p - 1), eq(x, 0), 0));

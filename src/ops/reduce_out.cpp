@@ -76,12 +76,8 @@ std::tuple<Tensor, Tensor> extreme_out(const char* name, std::tuple<Tensor, Tens
   check_out_grad(name, values, self);
   NoGradGuard guard;
   const auto [v, i] = f(self, dim, keepdim);
-  layout::check_writable(values);
-  layout::check_writable(indices);
-  resize_output(values, v.sizes());
-  resize_output(indices, i.sizes());
-  copy_(values, v);
-  copy_(indices, i);
+  const Tensor outs[2] = {values, indices}, results[2] = {v, i};
+  finish_outs(name, outs, results);
   return {values, indices};
 }
 
@@ -100,31 +96,28 @@ std::tuple<Tensor, Tensor> aminmax_out(const Tensor& low, const Tensor& high, co
   for (const Tensor* out : {&low, &high}) {
     check_out_dtype(self.dtype(), *out);
     check_out_grad("aminmax", *out, self);
-    layout::check_writable(*out);
   }
   NoGradGuard guard;
   const auto [l, h] = aminmax(self, dim, keepdim);
-  resize_output(low, l.sizes());
-  resize_output(high, h.sizes());
-  copy_(low, l);
-  copy_(high, h);
+  const Tensor outs[2] = {low, high}, results[2] = {l, h};
+  finish_outs("aminmax", outs, results);
   return {low, high};
 }
 const Tensor& argmax_out(const Tensor& out, const Tensor& self, OptInt dim, bool keepdim) {
   check_out_dtype(DType::Int64, out);
-  return reduce_out("argmax", out, self, [&] { return argmax(self, dim, keepdim); });
+  return reduce_out("argmax", out, self, [&] { return argmax(self, dim, keepdim); }, false);
 }
 const Tensor& argmin_out(const Tensor& out, const Tensor& self, OptInt dim, bool keepdim) {
   check_out_dtype(DType::Int64, out);
-  return reduce_out("argmin", out, self, [&] { return argmin(self, dim, keepdim); });
+  return reduce_out("argmin", out, self, [&] { return argmin(self, dim, keepdim); }, false);
 }
 const Tensor& any_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim) {
   check_test_dtype("any", out);
-  return reduce_out("any", out, self, [&] { return any(self, dims, keepdim); });
+  return reduce_out("any", out, self, [&] { return any(self, dims, keepdim); }, false);
 }
 const Tensor& all_out(const Tensor& out, const Tensor& self, OptSpan dims, bool keepdim) {
   check_test_dtype("all", out);
-  return reduce_out("all", out, self, [&] { return all(self, dims, keepdim); });
+  return reduce_out("all", out, self, [&] { return all(self, dims, keepdim); }, false);
 }
 const Tensor& var_out(const Tensor& out, const Tensor& self, OptSpan dims, double correction, bool keepdim) {
   check_castable(to_real(self.dtype()), out);

@@ -195,15 +195,45 @@ Tensor scattered(const char* operation, const Tensor& self, int64_t dim, const T
                  std::string_view reduction, bool inplace) {
   const Tensor* src = source.is_tensor() ? &source.tensor() : nullptr;
   dim = wrap_dim(dim, self.dim());
-  check_scatter(self, dim, index, src);
   const Reduce reduce = parse_reduce(reduction);
+  const bool record = autograd::needs(self) || (src && autograd::needs(*src));
+  if (inplace) autograd::check_inplace(self, record);
+  Ref<Node> node;
+  const bool is_add = std::string_view(operation) == "scatter_add_";
+  if (!record) {
+    // Nothing to keep.
+  } else if (reduce != Reduce::None && !is_add) {
+    auto derivative = [](Grads&) { fail("derivative for aten::scatter is not implemented"); };
+    if (src)
+      node = autograd::make_node("torch::autograd::NotImplemented", {&self, src}, derivative);
+    else
+      node = autograd::make_node("torch::autograd::NotImplemented", {&self}, derivative);
+  } else if (src) {
+    auto derivative = [saved = SavedTensor(index), dim, is_add, sizes = DimVector(src->sizes())](Grads& g) {
+      const Tensor ix = g.unpack(saved);
+      if (g.needs(0)) g[0] = is_add || ix.numel() == 0 ? g.grad() : scatter(g.grad(), dim, ix, 0);
+      if (!g.needs(1)) return;
+      if (ix.numel() == 0) {
+        g[1] = zeros(sizes, g.grad().dtype());
+      } else {
+        g[1] = from_corner(gather(g.grad(), dim, ix), sizes);
+      }
+    };
+    node =
+        autograd::make_node(is_add ? "ScatterAddBackward0" : "ScatterBackward0", {&self, src}, std::move(derivative));
+  } else {
+    node = autograd::make_node("ScatterBackward1", {&self}, [saved = SavedTensor(index), dim](Grads& g) {
+      const Tensor ix = g.unpack(saved);
+      g[0] = ix.numel() == 0 ? g.grad() : scatter(g.grad(), dim, ix, 0);
+    });
+  }
+  check_scatter(self, dim, index, src);
   if (!src) source.number().check_fits(self.dtype());
   const Tensor ix = index.dtype() == DType::Int64 || index.numel() == 0 ? index : dense_index(index);
   if (inplace) {
     layout::check_writable(self);
     check_no_overlap(self, index);
     if (src) check_no_overlap(self, *src);
-    autograd::check_inplace(self);
   }
   // Reading all indices twice costs more than the work on them. A fresh result may be left half done; a small one that
   // is written in place is kept, to be put back.
@@ -213,7 +243,6 @@ Tensor scattered(const char* operation, const Tensor& self, int64_t dim, const T
     const int64_t size = size_along(self, dim);
     if (cpu::find_outside(ix, 0, size - 1, &bad)) fail_index(bad, dim, size);
   }
-  const bool record = autograd::needs(self) || (src && autograd::needs(*src));
   const Tensor out = inplace ? self : plain_copy(self);
   if (index.numel() != 0) {
     const Scalar value = src ? Scalar() : source.number();
@@ -230,33 +259,7 @@ Tensor scattered(const char* operation, const Tensor& self, int64_t dim, const T
     }
   }
   if (inplace) self.bump_version(operation);
-  if (!record) return out;
-  const bool is_add = std::string_view(operation) == "scatter_add_";
-  if (reduce != Reduce::None && !is_add) {
-    auto derivative = [](Grads&) { fail("derivative for aten::scatter is not implemented"); };
-    if (src)
-      record_write(inplace, "torch::autograd::NotImplemented", out, {&self, src}, derivative);
-    else
-      record_write(inplace, "torch::autograd::NotImplemented", out, {&self}, derivative);
-  } else if (src) {
-    auto derivative = [saved = SavedTensor(index), dim, is_add, sizes = DimVector(src->sizes())](Grads& g) {
-      const Tensor ix = g.unpack(saved);
-      if (g.needs(0)) g[0] = is_add || ix.numel() == 0 ? g.grad() : scatter(g.grad(), dim, ix, 0);
-      if (!g.needs(1)) return;
-      if (ix.numel() == 0) {
-        g[1] = zeros(sizes, g.grad().dtype());
-      } else {
-        g[1] = from_corner(gather(g.grad(), dim, ix), sizes);
-      }
-    };
-    record_write(inplace, is_add ? "ScatterAddBackward0" : "ScatterBackward0", out, {&self, src},
-                 std::move(derivative));
-  } else {
-    record_write(inplace, "ScatterBackward1", out, {&self}, [saved = SavedTensor(index), dim](Grads& g) {
-      const Tensor ix = g.unpack(saved);
-      g[0] = ix.numel() == 0 ? g.grad() : scatter(g.grad(), dim, ix, 0);
-    });
-  }
+  autograd::attach(inplace, out, node);
   return out;
 }
 
@@ -322,6 +325,17 @@ Tensor taken(const Tensor& self, const Tensor& index, const Tensor* target) {
 Tensor put_at(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate, bool inplace) {
   check_take("put_", self, index);
   check_cpu("put_", source);
+  const bool record = autograd::needs(self, source);
+  if (inplace) autograd::check_inplace(self, record);
+  Ref<Node> node;
+  if (record)
+    node = autograd::make_node("PutBackward0", {&self, &source},
+                               [saved = SavedTensor(index), accumulate, sizes = DimVector(source.sizes())](Grads& g) {
+                                 const Tensor ix = g.unpack(saved);
+                                 if (g.needs(0))
+                                   g[0] = accumulate ? g.grad() : put(g.grad(), ix, zeros(sizes, g.grad().dtype()));
+                                 if (g.needs(1)) g[1] = reshape(take(g.grad(), ix), sizes);
+                               });
   if (self.dtype() != source.dtype())
     fail("put_(): self and source expected to have the same dtype, but got self.dtype = ", self.dtype(),
          " and source.dtype = ", source.dtype());
@@ -336,9 +350,7 @@ Tensor put_at(const Tensor& self, const Tensor& index, const Tensor& source, boo
     layout::check_writable(self);
     check_no_overlap(self, index);
     check_no_overlap(self, source);
-    autograd::check_inplace(self);
   }
-  const bool record = autograd::needs(self, source);
   const Tensor out = inplace ? self : plain_copy_like(self);
   const Tensor values = source.is_contiguous() ? source : plain_copy(source);
   const Tensor dense = out.is_contiguous() ? out : plain_copy(out);
@@ -351,13 +363,7 @@ Tensor put_at(const Tensor& self, const Tensor& index, const Tensor& source, boo
     cpu::put_blocks(dense.data(), values.data(), p, 1, ix.numel(), item, 0, item, false);
   if (!dense.is_same(out)) cpu::copy_elements(out, dense);
   if (inplace) self.bump_version("put_");
-  if (record)
-    record_write(inplace, "PutBackward0", out, {&self, &source},
-                 [saved = SavedTensor(index), accumulate, sizes = DimVector(source.sizes())](Grads& g) {
-                   const Tensor ix = g.unpack(saved);
-                   if (g.needs(0)) g[0] = accumulate ? g.grad() : put(g.grad(), ix, zeros(sizes, g.grad().dtype()));
-                   if (g.needs(1)) g[1] = reshape(take(g.grad(), ix), sizes);
-                 });
+  autograd::attach(inplace, out, node);
   return out;
 }
 

@@ -150,8 +150,8 @@ void grads_of(Grads& g, const Problem& p, const Tensor& self, const Tensor& inde
       break;
     case How::Mean: {
       const DType d = grad.dtype();
-      const Tensor count = count_sources(p, grad.sizes(), index, is_complex(d) ? to_real(d) : d);
-      const Tensor share = div(grad, count);
+      const Tensor count = count_sources(p, grad.sizes(), index, to_real(kernel_dtype(d)));  // half holds no counts
+      const Tensor share = to(div(to(grad, kernel_dtype(d)), count), d);
       if (g.needs(0)) g[0] = share;
       if (g.needs(1)) g[1] = gather(share, p.dim, index);
       break;
@@ -160,11 +160,12 @@ void grads_of(Grads& g, const Problem& p, const Tensor& self, const Tensor& inde
     case How::Max:
     case How::Min: {
       // All that are equal to the result share its gradient.
-      const Tensor own = to(eq(self, result), grad.dtype());
-      const Tensor theirs = to(eq(used(source, index.sizes()), gather(result, p.dim, index)), grad.dtype());
-      const Tensor share = div(grad, scatter_add(own, p.dim, index, theirs));
-      if (g.needs(0)) g[0] = mul(own, share);
-      if (g.needs(1)) g[1] = mul(theirs, gather(share, p.dim, index));
+      const DType counts = kernel_dtype(grad.dtype());  // half precision does not hold large ones
+      const Tensor own = to(eq(self, result), counts);
+      const Tensor theirs = to(eq(used(source, index.sizes()), gather(result, p.dim, index)), counts);
+      const Tensor share = to(div(to(grad, counts), scatter_add(own, p.dim, index, theirs)), grad.dtype());
+      if (g.needs(0)) g[0] = mul(to(own, grad.dtype()), share);
+      if (g.needs(1)) g[1] = mul(to(theirs, grad.dtype()), gather(share, p.dim, index));
       break;
     }
   }

@@ -14,12 +14,21 @@ namespace rushlight {
 using autograd::Grads;
 using layout::Geometry;
 
+namespace {
+
+// A tensor over the memory of another one counts changes with it.
+void share_version(TensorImpl& impl, const TensorImpl& from) {
+  impl.version = from.version;
+  if (impl.version != &from.storage->version()) impl.version->owners.fetch_add(1);
+  impl.inference = from.inference;
+}
+
+}  // namespace
+
 Tensor make_view(const Tensor& self, const Geometry& g) {
   TensorImpl* impl = TensorImpl::create(self.storage(), self.dtype(), g.sizes, g.strides, g.offset);
   const TensorImpl& from = *self.impl();
-  impl->version = from.version;
-  if (impl->version != &self.storage()->version()) impl->version->owners.fetch_add(1);
-  impl->inference = from.inference;
+  share_version(*impl, from);
   if (from.lazy()) [[unlikely]]
     impl->set_lazy(from.lazy());
   if (!from.inference) {
@@ -105,10 +114,10 @@ Tensor view_dtype(const Tensor& self, DType dtype) {
       g.offset /= ratio;
     }
   }
-  NoGradGuard no_grad;
-  Tensor r = make_view(self, g);
-  r.impl()->dtype = dtype;
-  return r;
+  // Other elements than those of self: no view of it for autograd.
+  TensorImpl* impl = TensorImpl::create(self.storage(), dtype, g.sizes, g.strides, g.offset);
+  share_version(*impl, *self.impl());
+  return Tensor::adopt(impl);
 }
 
 Tensor reshape(const Tensor& self, IntSpan shape) {

@@ -43,7 +43,7 @@ Tensor run_pass(const Pass& p, std::initializer_list<const Tensor*> inputs, Targ
       out = *target.tensor;
       const DimVector sizes(shape);  // a resize of `out` must not change them
       for (int i = 0; i < count; ++i) cpu::check_conversion(in[i]->dtype(), p.reads);
-      prepare_out(p.name, out, sizes, p.result, inputs);
+      prepare_out(p.name, out, sizes, p.result, inputs, is_differentiable(p.result));
       broadcast = sizes;
       shape = broadcast;
       break;
@@ -76,7 +76,7 @@ Tensor scaled(const Tensor& g, const Scalar& s) {
 }
 
 Tensor addc(bool divides, const Tensor& self, const Tensor& t1, const Tensor& t2, const Scalar& value, Target target) {
-  if (inplace(target)) autograd::check_inplace(self);
+  if (inplace(target)) autograd::check_inplace(self, autograd::needs(t1, t2));
   const char* const kernel = divides ? "addcdiv_cpu_out" : "addcmul_cpu_out";
   if (divides && is_integral(t1.dtype(), true) && is_integral(t2.dtype(), true))
     fail(
@@ -102,31 +102,33 @@ Tensor addc(bool divides, const Tensor& self, const Tensor& t1, const Tensor& t2
     saved1 = keep(t1, autograd::needs(t2), target);
     saved2 = keep(t2, autograd::needs(t1) || (divides && autograd::needs(t2)), target);
   }
-  const Pass pass{
-      divides ? "addcdiv" : "addcmul", divides ? "addcdiv_" : "addcmul_", loop, factor, reads, reads, result};
-  Tensor out = run_pass(pass, {&self, &t1, &t2}, target);
-  if (!record) return out;
-  if (divides)
-    record_write(inplace(target), "AddcdivBackward0", out, {&self, &t1, &t2}, [saved1, saved2, value](Grads& g) {
+  Ref<Node> node;
+  if (record && divides)
+    node = autograd::make_node("AddcdivBackward0", {&self, &t1, &t2}, [saved1, saved2, value](Grads& g) {
       if (g.needs(0)) g[0] = g.grad();
       if (!g.needs(1) && !g.needs(2)) return;
       const Tensor y = g.unpack(saved2), grad = scaled(g.grad(), value);
       if (g.needs(1)) g[1] = div(grad, conj(y));
       if (g.needs(2)) g[2] = neg(times_conj(grad, div(div(g.unpack(saved1), y), y)));
     });
-  else
-    record_write(inplace(target), "AddcmulBackward0", out, {&self, &t1, &t2}, [saved1, saved2, value](Grads& g) {
+  else if (record)
+    node = autograd::make_node("AddcmulBackward0", {&self, &t1, &t2}, [saved1, saved2, value](Grads& g) {
       if (g.needs(0)) g[0] = g.grad();
       if (!g.needs(1) && !g.needs(2)) return;
       const Tensor grad = scaled(g.grad(), value);
       if (g.needs(1)) g[1] = times_conj(grad, g.unpack(saved2));
       if (g.needs(2)) g[2] = times_conj(grad, g.unpack(saved1));
     });
+  const Pass pass{
+      divides ? "addcdiv" : "addcmul", divides ? "addcdiv_" : "addcmul_", loop, factor, reads, reads, result};
+  Tensor out = run_pass(pass, {&self, &t1, &t2}, target);
+  autograd::attach(inplace(target), out, node);
   return out;
 }
 
 Tensor lerp_into(const Tensor& self, const Tensor& end, const Operand& weight, Target target) {
-  if (inplace(target)) autograd::check_inplace(self);
+  if (inplace(target))
+    autograd::check_inplace(self, autograd::needs(end) || (weight.is_tensor() && autograd::needs(weight.tensor())));
   const DType d = self.dtype();
   auto check = [&](const char* what, const Tensor& t) {
     if (t.dtype() != d)
@@ -164,27 +166,27 @@ Tensor lerp_into(const Tensor& self, const Tensor& end, const Operand& weight, T
     saved_end = keep(end, autograd::needs(wt), target);
     saved_weight = keep(wt, autograd::needs(self, end), target);
   }
-  const int at = static_cast<int>(reads);
-  const Pass pass{"lerp", "lerp_", w ? table.lerp[at] : table.lerp_number[at], w ? nullptr : factor, reads, reads, d};
-  Tensor out = w ? run_pass(pass, {&self, &end, w}, target) : run_pass(pass, {&self, &end}, target);
-  if (!record) return out;
-  if (w)
-    record_write(inplace(target), "LerpBackward1", out, {&self, &end, w},
-                 [saved_self, saved_end, saved_weight](Grads& g) {
-                   if (g.needs(0) || g.needs(1)) {
-                     const Tensor wc = conj(g.unpack(saved_weight));
-                     if (g.needs(0)) g[0] = mul(g.grad(), rsub(wc, 1));
-                     if (g.needs(1)) g[1] = mul(g.grad(), wc);
-                   }
-                   if (g.needs(2)) g[2] = times_conj(g.grad(), sub(g.unpack(saved_end), g.unpack(saved_self)));
-                 });
-  else
-    record_write(inplace(target), "LerpBackward0", out, {&self, &end}, [number](Grads& g) {
+  Ref<Node> node;
+  if (record && w)
+    node = autograd::make_node("LerpBackward1", {&self, &end, w}, [saved_self, saved_end, saved_weight](Grads& g) {
+      if (g.needs(0) || g.needs(1)) {
+        const Tensor wc = conj(g.unpack(saved_weight));
+        if (g.needs(0)) g[0] = mul(g.grad(), rsub(wc, 1));
+        if (g.needs(1)) g[1] = mul(g.grad(), wc);
+      }
+      if (g.needs(2)) g[2] = times_conj(g.grad(), sub(g.unpack(saved_end), g.unpack(saved_self)));
+    });
+  else if (record)
+    node = autograd::make_node("LerpBackward0", {&self, &end}, [number](Grads& g) {
       const Scalar wc = conj_number(number);
       const Scalar rest = wc.is_complex() ? Scalar(1.0 - wc.to_complex()) : Scalar(1.0 - wc.to_double());
       if (g.needs(0)) g[0] = mul(g.grad(), rest);
       if (g.needs(1)) g[1] = mul(g.grad(), wc);
     });
+  const int at = static_cast<int>(reads);
+  const Pass pass{"lerp", "lerp_", w ? table.lerp[at] : table.lerp_number[at], w ? nullptr : factor, reads, reads, d};
+  Tensor out = w ? run_pass(pass, {&self, &end, w}, target) : run_pass(pass, {&self, &end}, target);
+  autograd::attach(inplace(target), out, node);
   return out;
 }
 

@@ -105,7 +105,7 @@ BINARY = {
     "logical_or": np.logical_or,
     "logical_xor": np.logical_xor,
     "copysign": np.copysign,
-    "heaviside": np.heaviside,
+    "heaviside": lambda x, v: np.where(np.isnan(x), 0, np.heaviside(x, v)),  # of NaN 0, as torch has it
 }
 INTEGER_BINARY = {
     "bitwise_and": np.bitwise_and,

@@ -98,7 +98,7 @@ BINARY = {
     "nextafter": (np.nextafter, FLOATS, None),
     "logaddexp": (np.logaddexp, FLOATS, 16),
     "logaddexp2": (np.logaddexp2, FLOATS, 16),
-    "heaviside": (np.heaviside, FLOATS, None),
+    "heaviside": (lambda x, v: np.where(np.isnan(x), 0, np.heaviside(x, v)), FLOATS, None),
     "gcd": (np.gcd, INTEGERS, None),
     "lcm": (np.lcm, INTEGERS, None),
     "eq": (np.equal, ALL, None),

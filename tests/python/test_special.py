@@ -211,7 +211,7 @@ BINARY = {
     "copysign": (np.copysign, GRID),
     "hypot": (np.hypot, GRID),
     "nextafter": (np.nextafter, GRID),
-    "heaviside": (np.heaviside, GRID),
+    "heaviside": (lambda x, v: np.where(np.isnan(x), 0, np.heaviside(x, v)), GRID),
     "logaddexp": (np.logaddexp, GRID),
     "logaddexp2": (np.logaddexp2, GRID),
     "xlogy": (lambda a, b: scipy_special("xlogy")(a, b), GRID),
