@@ -78,24 +78,11 @@ Tensor unchanged(const Tensor& t, const Tensor& self, Target target) {
 Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const Scalar& beta, const Scalar& alpha,
              Target target) {
   if (target.kind == Target::Kind::InPlace) autograd::check_inplace(self, autograd::needs(mat1, mat2));
-  if (mat1.dim() != 2) fail("mat1 must be a matrix, got ", mat1.dim(), "-D tensor");
-  if (mat2.dim() != 2) fail("mat2 must be a matrix, got ", mat2.dim(), "-D tensor");
-  const int64_t shape[2] = {mat1.sizes()[0], mat2.sizes()[1]};
-  if (mat1.sizes()[1] != mat2.sizes()[0])
-    fail("mat1 and mat2 shapes cannot be multiplied (", shape[0], "x", mat1.sizes()[1], " and ", mat2.sizes()[0], "x",
-         shape[1], ")");
-  if (target.kind != Target::Kind::InPlace && !equal(self.sizes(), shape) &&
-      !layout::is_expandable_to(self.sizes(), shape))
-    layout::expand(self, shape);  // raises
-  if (self.dtype() != mat2.dtype())
-    fail("self and mat2 must have the same dtype, but got ", self.dtype(), " and ", mat2.dtype());
-  if (mat1.dtype() != mat2.dtype())
-    fail("mat1 and mat2 must have the same dtype, but got ", mat1.dtype(), " and ", mat2.dtype());
-  const DType dtype = self.dtype();
-  check_dtype("addmm_impl_cpu_", dtype);
-  const Factors by(beta, alpha, dtype);
-  for (const Tensor* t : {&self, &mat1, &mat2}) check_cpu("addmm", *t);
-
+  auto check_dims = [&] {
+    if (mat1.dim() != 2) fail("mat1 must be a matrix, got ", mat1.dim(), "-D tensor");
+    if (mat2.dim() != 2) fail("mat2 must be a matrix, got ", mat2.dim(), "-D tensor");
+  };
+  check_dims();
   const bool for_a = autograd::needs(mat1), for_b = autograd::needs(mat2);
   const bool record = (for_a || for_b || autograd::needs(self)) && target.kind != Target::Kind::Out;
   Tensor a = mat1, b = mat2;
@@ -112,6 +99,23 @@ Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const S
                                  if (g.needs(1)) g[1] = mm_grad_a(g.grad(), g.unpack(b), a_columns, alpha);
                                  if (g.needs(2)) g[2] = mm_grad_b(g.grad(), g.unpack(a), b_columns, alpha);
                                });
+  if (record) check_dims();  // pack hooks have run
+  const int64_t shape[2] = {mat1.sizes()[0], mat2.sizes()[1]};
+  if (mat1.sizes()[1] != mat2.sizes()[0])
+    fail("mat1 and mat2 shapes cannot be multiplied (", shape[0], "x", mat1.sizes()[1], " and ", mat2.sizes()[0], "x",
+         shape[1], ")");
+  if (target.kind != Target::Kind::InPlace && !equal(self.sizes(), shape) &&
+      !layout::is_expandable_to(self.sizes(), shape))
+    layout::expand(self, shape);  // raises
+  if (self.dtype() != mat2.dtype())
+    fail("self and mat2 must have the same dtype, but got ", self.dtype(), " and ", mat2.dtype());
+  if (mat1.dtype() != mat2.dtype())
+    fail("mat1 and mat2 must have the same dtype, but got ", mat1.dtype(), " and ", mat2.dtype());
+  const DType dtype = self.dtype();
+  check_dtype("addmm_impl_cpu_", dtype);
+  const Factors by(beta, alpha, dtype);
+  for (const Tensor* t : {&self, &mat1, &mat2}) check_cpu("addmm", *t);
+
   Tensor out = produce(target.kind == Target::Kind::InPlace ? "addmm_" : "addmm", target, self, shape, beta,
                        {&mat1, &mat2}, [&](const Tensor& to) {
                          products::gemm(dtype, matrix(mat1), matrix(mat2), to.data(), to.strides()[0], to.strides()[1],
@@ -124,20 +128,6 @@ Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, const S
 Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, const Scalar& beta, const Scalar& alpha,
              Target target) {
   if (target.kind == Target::Kind::InPlace) autograd::check_inplace(self, autograd::needs(mat, vec));
-  if (mat.dim() != 2 || vec.dim() != 1 || self.dim() > 1)
-    fail("vector + matrix @ vector expected, got ", self.dim(), ", ", mat.dim(), ", ", vec.dim());
-  const int64_t shape[1] = {mat.sizes()[0]};
-  if (mat.sizes()[1] != vec.sizes()[0] || (self.numel() != shape[0] && self.numel() != 1))
-    fail("size mismatch, got input (", self.numel(), "), mat (", mat.sizes()[0], "x", mat.sizes()[1], "), vec (",
-         vec.sizes()[0], ")");
-  if (self.dtype() != mat.dtype() || self.dtype() != vec.dtype())
-    fail("addmv input tensors must have the same dtype, but got ", self.dtype(), ", ", mat.dtype(), ", and ",
-         vec.dtype());
-  const DType dtype = self.dtype();
-  check_dtype("addmv_impl_cpu", dtype);
-  const Factors by(beta, alpha, dtype);
-  for (const Tensor* t : {&self, &mat, &vec}) check_cpu("addmv", *t);
-
   const bool for_a = autograd::needs(mat), for_x = autograd::needs(vec);
   const bool record = (for_a || for_x || autograd::needs(self)) && target.kind != Target::Kind::Out;
   Tensor a = mat, x = vec;
@@ -153,6 +143,20 @@ Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, const Sca
                                  if (g.needs(1)) g[1] = mv_grad_matrix(g.grad(), g.unpack(x), alpha);
                                  if (g.needs(2)) g[2] = mv_grad_vector(g.grad(), g.unpack(a), alpha);
                                });
+  if (mat.dim() != 2 || vec.dim() != 1 || self.dim() > 1)
+    fail("vector + matrix @ vector expected, got ", self.dim(), ", ", mat.dim(), ", ", vec.dim());
+  const int64_t shape[1] = {mat.sizes()[0]};
+  if (mat.sizes()[1] != vec.sizes()[0] || (self.numel() != shape[0] && self.numel() != 1))
+    fail("size mismatch, got input (", self.numel(), "), mat (", mat.sizes()[0], "x", mat.sizes()[1], "), vec (",
+         vec.sizes()[0], ")");
+  if (self.dtype() != mat.dtype() || self.dtype() != vec.dtype())
+    fail("addmv input tensors must have the same dtype, but got ", self.dtype(), ", ", mat.dtype(), ", and ",
+         vec.dtype());
+  const DType dtype = self.dtype();
+  check_dtype("addmv_impl_cpu", dtype);
+  const Factors by(beta, alpha, dtype);
+  for (const Tensor* t : {&self, &mat, &vec}) check_cpu("addmv", *t);
+
   Tensor out = produce(target.kind == Target::Kind::InPlace ? "addmv_" : "addmv", target, self, shape, beta,
                        {&mat, &vec}, [&](const Tensor& to) {
                          products::gemm(dtype, matrix(mat), {vec.data(), vec.sizes()[0], 1, vec.strides()[0], 1},
@@ -165,20 +169,6 @@ Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, const Sca
 Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, const Scalar& beta, const Scalar& alpha,
                Target target) {
   if (target.kind == Target::Kind::InPlace) autograd::check_inplace(self, autograd::needs(batch1, batch2));
-  check_batches(batch1, batch2);
-  const int64_t shape[3] = {batch1.sizes()[0], batch1.sizes()[1], batch2.sizes()[2]};
-  if (target.kind != Target::Kind::InPlace && !equal(self.sizes(), shape) &&
-      !layout::is_expandable_to(self.sizes(), shape))
-    layout::expand(self, shape);  // raises
-  if (self.dtype() != batch1.dtype())
-    fail("Input dtypes must be the same, got: input ", cpp_type_name(self.dtype()),
-         ", batch1: ", cpp_type_name(batch1.dtype()), ", batch2: ", cpp_type_name(batch2.dtype()));
-  if (batch1.dtype() != batch2.dtype()) fail("expected scalar type ", batch1.dtype(), " but found ", batch2.dtype());
-  const DType dtype = self.dtype();
-  check_dtype("baddbmm", dtype);
-  const Factors by(beta, alpha, dtype);
-  check_cpu("baddbmm", self);
-
   const bool for_a = autograd::needs(batch1), for_b = autograd::needs(batch2);
   const bool record = (for_a || for_b || autograd::needs(self)) && target.kind != Target::Kind::Out;
   Tensor a = batch1, b = batch2;
@@ -194,6 +184,20 @@ Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, c
                                  if (g.needs(1)) g[1] = bmm_grad_a(g.grad(), g.unpack(b), alpha);
                                  if (g.needs(2)) g[2] = bmm_grad_b(g.grad(), g.unpack(a), alpha);
                                });
+  check_batches(batch1, batch2);
+  const int64_t shape[3] = {batch1.sizes()[0], batch1.sizes()[1], batch2.sizes()[2]};
+  if (target.kind != Target::Kind::InPlace && !equal(self.sizes(), shape) &&
+      !layout::is_expandable_to(self.sizes(), shape))
+    layout::expand(self, shape);  // raises
+  if (self.dtype() != batch1.dtype())
+    fail("Input dtypes must be the same, got: input ", cpp_type_name(self.dtype()),
+         ", batch1: ", cpp_type_name(batch1.dtype()), ", batch2: ", cpp_type_name(batch2.dtype()));
+  if (batch1.dtype() != batch2.dtype()) fail("expected scalar type ", batch1.dtype(), " but found ", batch2.dtype());
+  const DType dtype = self.dtype();
+  check_dtype("baddbmm", dtype);
+  const Factors by(beta, alpha, dtype);
+  check_cpu("baddbmm", self);
+
   Tensor out =
       produce(target.kind == Target::Kind::InPlace ? "baddbmm_" : "baddbmm", target, self, shape, beta,
               {&batch1, &batch2}, [&](const Tensor& to) {

@@ -164,6 +164,7 @@ Tensor index_added(const Tensor& self, int64_t dim, const Tensor& index, const T
                                      alpha.is_complex() ? Scalar(std::conj(alpha.to_complex())) : alpha;
                                  g[1] = alpha.equals(1) ? part : mul(part, factor);
                                });
+  if (node) dim = wrap_dim(dim, self.dim());  // pack hooks have run
   const Tensor ix = check_index_slices("index_add_", self, dim, index, source);
   if (alpha.is_complex() && !is_complex(self.dtype()))
     fail("For non-complex input tensors, argument alpha must not be a complex number.");
@@ -201,6 +202,7 @@ Tensor index_copied(const Tensor& self, int64_t dim, const Tensor& index, const 
                                  if (g.needs(0)) g[0] = index_fill(g.grad(), dim, ix, 0);
                                  if (g.needs(1)) g[1] = reshape(index_select(g.grad(), dim, ix), sizes);
                                });
+  if (node) dim = wrap_dim(dim, self.dim());  // pack hooks have run
   const int64_t n = index.numel();
   if (index.dim() >= 2) fail<IndexError>("index_copy_(): Index should have dimension 1 or 0 (got ", index.dim(), ")");
   if (source.dim() == 0 && n != 1)
@@ -280,6 +282,7 @@ Tensor index_filled(const Tensor& self, int64_t dim, const Tensor& index, const 
     else
       node = autograd::make_node("IndexFillBackward0", {&self}, std::move(derivative));
   }
+  if (node) dim = wrap_dim(dim, self.dim());  // pack hooks have run
   const Scalar number = source ? item(*source) : value.number();
   if (number.is_complex() && !is_complex(self.dtype()))
     fail("index_fill_(): Converting complex Scalar to non-complex type is not supported");

@@ -266,11 +266,6 @@ namespace {
 Tensor scattered_by_mask(const Tensor& self, const Tensor& mask, const Tensor& source, bool inplace) {
   check_cpu("masked_scatter", self);
   check_cpu("masked_scatter", source);
-  if (mask.dtype() != DType::Bool)
-    fail("masked_scatter_ only supports boolean masks, but got mask with dtype ", mask.dtype());
-  if (self.dtype() != source.dtype())
-    fail("masked_scatter: expected self and source to have same dtypes but got ", self.dtype(), " and ",
-         source.dtype());
   const bool record = autograd::needs(self, source);
   if (inplace) autograd::check_inplace(self, record);
   Ref<Node> node;
@@ -289,6 +284,11 @@ Tensor scattered_by_mask(const Tensor& self, const Tensor& mask, const Tensor& s
                                    g[1] = reshape(part, sizes);
                                  }
                                });
+  if (mask.dtype() != DType::Bool)
+    fail("masked_scatter_ only supports boolean masks, but got mask with dtype ", mask.dtype());
+  if (self.dtype() != source.dtype())
+    fail("masked_scatter: expected self and source to have same dtypes but got ", self.dtype(), " and ",
+         source.dtype());
   const DimVector shape = layout::broadcast_shapes(self.sizes(), mask.sizes());
   if (inplace) {
     check_inplace_result("masked_scatter_", self, shape, self.dtype());

@@ -227,6 +227,7 @@ Tensor scattered(const char* operation, const Tensor& self, int64_t dim, const T
       g[0] = ix.numel() == 0 ? g.grad() : scatter(g.grad(), dim, ix, 0);
     });
   }
+  if (node) dim = wrap_dim(dim, self.dim());  // pack hooks have run
   check_scatter(self, dim, index, src);
   if (!src) source.number().check_fits(self.dtype());
   const Tensor ix = index.dtype() == DType::Int64 || index.numel() == 0 ? index : dense_index(index);

@@ -128,6 +128,30 @@ def test_pack_hooks_that_raise(name, view):
 
 
 @pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("shape", [(0,), (1,), (2, 1), (1, 1, 1), (9, 9)])
+def test_pack_hooks_that_change_operands(name, shape):
+    """What a hook does to other operands may make the call fail, and nothing else."""
+
+    def pack(t):
+        with torch.no_grad():
+            for other in others:
+                if other is not t:
+                    other.data = torch.full(shape, 0.5)
+        return t
+
+    x = target(name, False)[0]
+    args = CALLS[name](operand)
+    given = [a for arg in args for a in (arg if isinstance(arg, tuple) else (arg,))]
+    others = [x] + [a for a in given if isinstance(a, torch.Tensor)]
+    with saved_tensors_hooks(pack, lambda t: t):
+        try:
+            getattr(x, name)(*args)
+        except (RuntimeError, IndexError):
+            pass
+    x.tolist()
+
+
+@pytest.mark.parametrize("name", CALLS)
 def test_operands_of_inference_mode(name):
     base, x = target(name, False)
     before = state(x)
