@@ -216,6 +216,7 @@ bool Tensor::requires_grad() const {
 const Tensor& Tensor::set_requires_grad(bool value) const {
   if (value && !is_differentiable(dtype()))
     fail("Only Tensors of floating point and complex dtype can require gradients");
+  if (value && requires_grad() && impl_->autograd && impl_->autograd->grad_fn) return *this;
   if (!is_leaf()) {
     if (value) return *this;
     fail(
@@ -343,7 +344,7 @@ void forget_accumulator(const Tensor& leaf) {
 }
 
 void detach_(const Tensor& t) {
-  if (t.impl()->base)
+  if (t.impl()->base && !InferenceMode::enabled())
     fail(
         "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
         "training, "

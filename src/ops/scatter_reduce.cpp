@@ -201,8 +201,10 @@ void reduce_inplace(const char* node, const Problem& p, const char* operation, c
   check_no_overlap(self, index);
   check_no_overlap(self, source);
   if (autograd::needs(self, source))
-    return inplace_by_copy(operation, self,
-                           [&](const Tensor& before) { return reduced(node, p, before, index, source); });
+    return inplace_by_copy(operation, self, [&](const Tensor& before) {
+      // What is saved may need no gradient itself, and is about to change.
+      return reduced(node, p, before.is_same(self) ? clone(self) : before, index, source);
+    });
   autograd::check_inplace(self);
   if (index.numel() != 0) run_reduce(self, p, index, source);
   self.bump_version(operation);

@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 HANG = 20.0  # seconds without progress
+START = 300.0  # the same while the child starts
+STARTING = 2
 
 
 class Worker:
@@ -22,6 +24,7 @@ class Worker:
         self.report = open(report, "a")  # noqa: SIM115
         with open(beat, "r+b") as f:
             self.memory = mmap.mmap(f.fileno(), 9)
+        self.memory[8] = 0
 
     def at(self, number):
         self.memory[:8] = struct.pack("q", number)
@@ -45,7 +48,7 @@ class Job:
 
     def start(self, first):
         self.number, self.since = first, time.monotonic()
-        Path(self.beat).write_bytes(struct.pack("q", first) + b"\0")
+        Path(self.beat).write_bytes(struct.pack("q", first) + bytes([STARTING]))
         command = [sys.executable, self.script, "--worker", str(first), str(self.last), self.report, self.beat]
         with open(self.errors, "w") as errors:
             self.child = subprocess.Popen(command + self.extra, stderr=errors)
@@ -58,7 +61,7 @@ class Job:
             self.number, self.since = number, time.monotonic()
         status = self.child.poll()
         if status is None:
-            if time.monotonic() - self.since < HANG:
+            if time.monotonic() - self.since < (START if state[8] == STARTING else HANG):
                 return None
             self.child.send_signal(signal.SIGABRT)  # faulthandler prints where
             time.sleep(0.5)
@@ -67,7 +70,7 @@ class Job:
             return f"no progress for {HANG:.0f} s"
         if status > 0:
             raise RuntimeError(f"the child failed at {self.number}:\n{Path(self.errors).read_text()}")
-        return f"signal {-status}{' in the reference' * state[8]}" if status else ""
+        return f"signal {-status}{' in the reference' * (state[8] == 1)}" if status else ""
 
 
 def run(script, first, count, jobs, batch, extra=(), show=print):

@@ -49,6 +49,15 @@ def replay(steps, machine):
     return machine.names
 
 
+def tensors(names, machine):
+    return [t for t in names.values() if isinstance(t, machine.Tensor)]
+
+
+def shares_elements(t):
+    """Whether elements of the tensor share memory with each other: it has more of them than there is room."""
+    return t.numel() > sum((n - 1) * k for n, k in zip(t.shape, t.stride())) + 1
+
+
 def flat(value):
     if isinstance(value, list):
         for x in value:
@@ -286,7 +295,62 @@ def complex_values(found, steps, machine):
     )
 
 
+@entry("Bounds of `clamp` below 0 count as 0 for unsigned dtypes")
+def unsigned_bounds(found, steps, machine):
+    return calls(found, "clamp", "clamp_") and "-1" in found.text and found.field == "values"
+
+
+@entry("Transcendental functions need not be torch's bits")
+def bits(found, steps, machine):
+    """Digits, and the signs of NaN, that a view under another dtype shows."""
+    return found.field in ("values", "grad", "result") and re.search(r"\.view\(L\.", "\n".join(steps))
+
+
+@entry("Writing to windows that share elements")
+def shared_elements(found, steps, machine):
+    return found.field == "values" and any(shares_elements(t) for t in tensors(replay(steps, machine), machine))
+
+
 # ---- errors
+
+
+@entry("memory that NumPy, DLPack or a buffer has been given cannot be resized")
+def pinned(found, steps, machine):
+    return raised(found) == ("RuntimeError", "-") and "not resizable" in message(found.ours)
+
+
+@entry("assignment takes lists and NumPy arrays")
+def converted_value(found, steps, machine):
+    return raised(found) == ("-", "RuntimeError") and "Index put requires the source and destination" in message(found.theirs)
+
+
+@entry("`copy.deepcopy` takes every tensor of a subclass")
+def deep_copies(found, steps, machine):
+    return raised(found) == ("-", "RuntimeError") and "default implementation of __deepcopy__" in message(found.theirs)
+
+
+@entry("An inference tensor that requires grad")
+def inference_leaf(found, steps, machine):
+    if not re.search("inference_mode", "\n".join(steps)):
+        return False
+    if found.field in ("requires_grad", "is_leaf", "grad_fn"):
+        return any(t.is_inference() and t.requires_grad for t in tensors(replay(steps, machine), machine))
+    return "Inference tensors cannot be saved" in message(found.ours) + message(found.theirs)
+
+
+@entry("`detach_()` forgets")
+def retains(found, steps, machine):
+    return found.field == "retains_grad" and "detach_" in "\n".join(steps)
+
+
+@entry("`diff` of an empty tensor")
+def empty_difference(found, steps, machine):
+    return found.field == "identity" and "diff(" in "\n".join(steps)
+
+
+@entry("The strides of gradients")
+def gradient_strides(found, steps, machine):
+    return found.field in ("strides", "grad layout") and re.search(r"grad", "\n".join(steps))
 
 
 @entry("Where a call is wrong in several ways")
