@@ -373,7 +373,7 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     }
     if (conjugate && !is_number(value)) v = conj(v);
     if (negate) v = neg(to(v, t.dtype()));  // other dtypes may have no negatives
-    if (p.advanced && v.dtype() != t.dtype() && (v.dim() == 0 || !is_tensor(value))) v = to(v, t.dtype());
+    if (p.advanced && v.dtype() != t.dtype() && !is_tensor(value)) v = to(v, t.dtype());
     // Leading dims of size 1 of the value are dropped, as in torch.
     int64_t lead = 0;
     while (lead < v.dim() && v.sizes()[lead] == 1) ++lead;

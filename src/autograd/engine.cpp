@@ -447,12 +447,18 @@ void check_input(const End& input) {
 
 }  // namespace
 
+// A view that was not recorded: it requires grad and gets none.
+static bool is_unreached(const End& input) {
+  return !input.edge.node && input.tensor.defined() && input.tensor.requires_grad();
+}
+
 TensorList grad_ends(std::span<const End> roots, std::span<const End> inputs, std::span<const Tensor> grads,
                      bool retain_graph, bool create_graph, bool allow_unused) {
   TensorList found;
   auto prepare = [&](Run& run) {
     run.captured.resize(inputs.size());
     for (size_t i = 0; i < inputs.size(); ++i) {
+      if (is_unreached(inputs[i])) continue;
       check_input(inputs[i]);
       run.want(inputs[i].edge, i);
     }
@@ -473,11 +479,12 @@ void backward_ends(std::span<const End> roots, std::span<const Tensor> grads, bo
   auto starts = start(roots, grads);
   for (const End& input : inputs) {
     if (input.tensor.defined()) retain_grad(input.tensor);
-    check_input(input);
+    if (!is_unreached(input)) check_input(input);
   }
   auto prepare = [&](Run& run) {
     if (inputs.empty()) return;
-    for (const End& input : inputs) run.table.insert(input.edge.node.get()).first->leads = true;
+    for (const End& input : inputs)
+      if (input.edge.node) run.table.insert(input.edge.node.get()).first->leads = true;
     run.find_leads();
   };
   execute(roots, std::move(starts), retain_graph, create_graph, prepare, [](Run&) {});

@@ -576,22 +576,24 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
       check_inplace_result(in.name, out, shape, result_dtype);
       if (tb) check_no_partial_overlap(out, *tb);
       break;
-    case Target::Kind::Out:
+    case Target::Kind::Out: {
       out = *target.tensor;
+      const bool differentiable = r.derivative && op != BinaryOp::FloorDivide && op != BinaryOp::Heaviside;
       for (const Tensor* t : {ta, tb})
         if (t) cpu::check_conversion(t->dtype(), reads);
       if (ta && tb)
-        prepare_out(in.name, out, shape, result_dtype, {ta, tb}, r.derivative);
+        prepare_out(in.name, out, shape, result_dtype, {ta, tb}, differentiable);
       else if (!ta && !tb)
-        prepare_out(in.name, out, shape, result_dtype, {}, r.derivative);
+        prepare_out(in.name, out, shape, result_dtype, {}, differentiable);
       else
-        prepare_out(in.name, out, shape, result_dtype, {ta ? ta : tb}, r.derivative);
+        prepare_out(in.name, out, shape, result_dtype, {ta ? ta : tb}, differentiable);
       if (writes != result_dtype && out.dtype() != result_dtype) [[unlikely]] {
         store_rounded(out, binary(op, a, b, {}, alpha));
         return out;
       }
       if (!broadcast.empty()) shape = broadcast;
       break;
+    }
   }
   if (target.kind == Target::Kind::Out && broadcast.empty()) shape = out.sizes();
 

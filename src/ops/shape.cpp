@@ -34,7 +34,8 @@ Tensor make_view(const Tensor& self, const Geometry& g) {
   if (!from.inference) {
     impl->base = from.base ? from.base : self.impl();
     impl->base->retain();
-    if (!GradMode::enabled()) impl->made_at = static_cast<uint16_t>(self.version());
+    if (!GradMode::enabled() || from.origin >= ViewOrigin::NoGrad)
+      impl->made_at = static_cast<uint16_t>(self.version());
     impl->origin = GradMode::enabled()        ? from.origin
                    : InferenceMode::enabled() ? ViewOrigin::Inference
                                               : ViewOrigin::NoGrad;

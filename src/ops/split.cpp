@@ -32,7 +32,8 @@ Tensor join_parts(Grads& g, IntSpan from, int64_t dim, IntSpan lengths) {
 TensorList marked(TensorList parts) {
   if (GradMode::enabled())
     for (const Tensor& part : parts)
-      if (part.impl()->base) part.impl()->origin = ViewOrigin::MultipleViews;
+      if (part.impl()->origin < ViewOrigin::NoGrad && part.impl()->base)
+        part.impl()->origin = ViewOrigin::MultipleViews;
   return parts;
 }
 

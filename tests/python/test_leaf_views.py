@@ -150,6 +150,20 @@ def test_views_of_no_grad_mode_require_grad():
         v.sum(0).detach().backward()
     with pytest.raises(RuntimeError, match="element 0 of tensors does not require grad"):
         v.backward(rushlight.ones(2))
+    assert rushlight.autograd.grad((v * 2).sum(), v, allow_unused=True) == (None,)
+    with pytest.raises(RuntimeError, match="appears to not have been used in the graph"):
+        rushlight.autograd.grad((v * 2).sum(), v)
+    (v * 2).sum().backward(inputs=[v])
+    h = w * 2
+    with rushlight.no_grad():
+        part = h.split(1)[0]
+    assert part.requires_grad and part.grad_fn is None and not part.select(0, 0).is_leaf
+    with pytest.raises(RuntimeError, match="A view was created in no_grad mode and is being modified inplace"):
+        part.mul_(2)
+    h.add_(1)
+    with rushlight.no_grad():
+        v = h[1:]
+    assert v[0].grad_fn.name() == "SelectBackward0" and not v[0].is_leaf
     with rushlight.inference_mode():
         v = w[1:]
         assert v.requires_grad and not (v * 2).requires_grad

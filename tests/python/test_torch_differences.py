@@ -76,6 +76,7 @@ def test_out_where_there_is_no_derivative():
     assert torch.all(w, 0, out=torch.empty((), dtype=torch.bool)).item()
     assert torch.any(w, 0, out=torch.empty((), dtype=torch.bool)).item()
     assert torch.argsort(w, stable=True, out=out(torch.int64)).tolist() == [0, 1]
+    assert torch.floor_divide(w, 1, out=out(torch.float32)).tolist() == [1.0, 2.0]
     leaf = torch.zeros(2, requires_grad=True)
     assert torch.le(w, 1, out=leaf) is leaf and leaf.tolist() == [1.0, 0.0] and leaf.is_leaf
     for f in (
@@ -242,6 +243,18 @@ def test_expanded_memory_is_not_assigned(index):
     assert e.tolist() == [0.0] * 3
     with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
         e.fill_(torch.tensor(2.0))
+
+
+def test_values_of_another_dtype_are_not_put_by_index():
+    x = torch.ones(3)
+    for index in ([0, 1], torch.tensor([0])):
+        for value in (torch.tensor(2), torch.tensor(2j)):
+            with pytest.raises(RuntimeError, match="Index put requires the source and destination dtypes match"):
+                x[index] = value
+    x[torch.tensor([True, False, False])] = torch.tensor(2)
+    x[[1]] = 3
+    x[2] = torch.tensor(4)
+    assert x.tolist() == [2.0, 3.0, 4.0]
 
 
 def test_one_bool_as_an_index():
