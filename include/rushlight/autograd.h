@@ -54,8 +54,24 @@ struct Edge {
 using TensorHook = std::function<Tensor(const Tensor& grad)>;
 
 struct NodeHooks;
-struct Run;
+class Node;
 class SavedTensor;
+
+// Is told what a node owns besides its edges and hooks, by nodes that can tell.
+struct Inspector {
+  virtual void saved(const SavedTensor& saved) = 0;
+  virtual void tensor(const Tensor& tensor) = 0;
+  virtual void node(const Ref<Node>& node) = 0;
+
+ protected:
+  ~Inspector() = default;
+};
+struct Inspectable {
+  virtual void inspect(Inspector& inspector) const = 0;
+
+ protected:
+  ~Inspectable() = default;
+};
 
 // Up to two edges lie inside the node.
 class EdgeList {
@@ -108,8 +124,10 @@ class Node {
   virtual const char* name() const = 0;
   // grads: one per output, possibly undefined. out: one per edge, to be filled where the edge has a node.
   virtual void apply(std::span<const Tensor> grads, std::span<Tensor> out) = 0;
-  // Frees saved tensors after a backward without retain_graph.
+  // Frees saved tensors after a backward without retain_graph. Callers call free_saved(), which waits for the end of a
+  // derivative that is using them.
   virtual void release_saved() {}
+  void free_saved();
   // What is kept under torch's name of it ("self", "other", "result"); null where the node does not tell.
   virtual SavedTensor* saved_as(std::string_view) { return nullptr; }
 
@@ -127,10 +145,12 @@ class Node {
   void* python = nullptr;
   NodeHooks* hooks = nullptr;
   Node* outer = nullptr;  // the CopySlices in which this node lies: an in-place operation on a view
-  // Scratch of the running engine.
-  void* pending = nullptr;
-  Run* run = nullptr;
+  Node* next_doomed = nullptr;
+  std::atomic<uint64_t> user{0};  // the thread in whose hands the saved tensors are; see NodeUse
   mutable bool unpacked = false;  // whether a saved tensor was asked for: without any, backward may come again
+  bool python_below = false;      // whether Python objects hang on this node or on one that its edges lead to
+  bool release_wanted = false;    // by a backward within the derivative
+  bool exclusive = true;          // whether one thread at a time may run the derivative
 
  protected:
   virtual void destroy();
@@ -140,6 +160,8 @@ class Node {
   OutputMeta first_meta_;
   std::unique_ptr<OutputMeta[]> more_meta_;
 };
+
+struct AutogradMeta;
 
 // Adds to the gradient of a leaf.
 class AccumulateGrad final : public Node {
@@ -151,6 +173,9 @@ class AccumulateGrad final : public Node {
   // Hooks of the leaf; they see the gradient before it is added.
   void run_hooks(Tensor& grad);
   Tensor variable;
+
+ private:
+  void accumulate(AutogradMeta& meta, const Tensor& grad);
 };
 
 struct AutogradMeta {
@@ -209,6 +234,8 @@ class SavedTensor {
   // `owner` is the node whose result this was.
   Tensor unpack(const Node& owner) const;
   bool packed() const { return is_packed_; }
+  TensorImpl* kept_tensor() const { return is_packed_ ? nullptr : static_cast<TensorImpl*>(kept_); }
+  PackedTensor* kept_packed() const { return is_packed_ ? static_cast<PackedTensor*>(kept_) : nullptr; }
   // Packs what is kept so far as it is.
   void pack(const PackHook& hook);
   void reset() {
@@ -281,8 +308,17 @@ void rebase_history(const Tensor& tensor, const Ref<Node>& node);
 // the change will be recorded even if `tensor` itself requires no gradient.
 void check_inplace(const Tensor& tensor, bool recorded = false);
 
+// While it lives, copies of saved tensors on this thread are empty and the inspector is told of the originals: a copy
+// of a derivative tells what it keeps.
+class CopiesToldScope {
+ public:
+  explicit CopiesToldScope(Inspector& inspector);
+  ~CopiesToldScope();
+  CopiesToldScope(const CopiesToldScope&) = delete;
+};
+
 template <class F>
-class FunctionNode final : public Node {
+class FunctionNode final : public Node, public Inspectable {
  public:
   FunctionNode(const char* name, F function, uint32_t outputs)
       : Node(outputs), name_(name), function_(std::move(function)) {}
@@ -297,6 +333,13 @@ class FunctionNode final : public Node {
   }
   void release_saved() override {
     if (unpacked) function_.reset();
+  }
+  void inspect(Inspector& inspector) const override {
+    if constexpr (std::is_copy_constructible_v<F> && !std::is_trivially_copyable_v<F>) {
+      if (!function_) return;
+      const CopiesToldScope scope(inspector);
+      [[maybe_unused]] const F copy(*function_);
+    }
   }
 
  private:

@@ -39,6 +39,13 @@ class TensorImpl {
   void release() {
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
+  // Counts a new owner unless the last one is gone already.
+  bool try_retain() {
+    uint32_t count = refs_.load(std::memory_order_relaxed);
+    while (count)
+      if (refs_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) return true;
+    return false;
+  }
   uint32_t use_count() const { return refs_.load(std::memory_order_relaxed); }
 
   IntSpan sizes() const { return {dims_, static_cast<size_t>(ndim_)}; }

@@ -1,5 +1,5 @@
 // Node objects, hooks, and the calls that run derivatives.
-#include "bindings/autograd.h"
+#include "bindings/cycles.h"
 
 #include <cstring>
 #include <unordered_map>
@@ -41,6 +41,7 @@ PyObject* add_to(const Shared& to, PyObject* hook) {
   Owned handle(PyObject_CallOneArg(kept_attribute(g_handle_type, "rushlight.utils.hooks", "RemovableHandle"), dict));
   Owned id(PyObject_GetAttrString(handle.get(), "id"));
   if (PyObject_SetItem(dict, id.get(), hook) < 0) throw PythonError{};
+  track_held(hook);
   return handle.release();
 }
 
@@ -98,65 +99,55 @@ void set_results(std::vector<Tensor>& values, PyObject* result, PyObject* hook) 
   }
 }
 
-// The hooks of one tensor, in a dict that handles refer to.
-struct TensorHooks {
-  Shared dict;
-  Tensor operator()(const Tensor& grad) const {
-    nb::gil_scoped_acquire gil;
-    Tensor current = grad;
-    bool replaced = false;
-    for (const Shared& hook : hooks_in(dict.get())) {
-      Owned argument(wrap(current));
-      PyObject* result = PyObject_CallOneArg(hook.get(), argument.get());
-      if (!result) raise_python_error();
-      Owned held(result);
-      if (Tensor t = checked_result(current, result, hook.get()); t.defined()) {
-        current = std::move(t);
-        replaced = true;
-      }
-    }
-    return replaced ? current : Tensor();
-  }
-};
-// Called with the leaf itself after its gradient has grown.
-struct LeafHooks {
-  Shared dict;
-  Tensor operator()(const Tensor& leaf) const {
-    nb::gil_scoped_acquire gil;
-    for (const Shared& hook : hooks_in(dict.get())) {
-      Owned argument(wrap(leaf));
-      Owned result(raise_unless(PyObject_CallOneArg(hook.get(), argument.get())));
-      if (result.get() != Py_None) fail("Tensor post accumulate grad hooks should return None.");
-    }
-    return {};
-  }
-};
-struct PreHooks {
-  Shared dict;
-  void operator()(std::vector<Tensor>& grads) const {
-    nb::gil_scoped_acquire gil;
-    for (const Shared& hook : hooks_in(dict.get())) {
-      Owned argument(wrap_some(grads));
-      PyObject* result = PyObject_CallOneArg(hook.get(), argument.get());
-      if (!result) raise_python_error();
-      Owned held(result);
-      set_results(grads, result, hook.get());
+}  // namespace
+
+Tensor TensorHooks::operator()(const Tensor& grad) const {
+  nb::gil_scoped_acquire gil;
+  Tensor current = grad;
+  bool replaced = false;
+  for (const Shared& hook : hooks_in(dict.get())) {
+    Owned argument(wrap(current));
+    PyObject* result = PyObject_CallOneArg(hook.get(), argument.get());
+    if (!result) raise_python_error();
+    Owned held(result);
+    if (Tensor t = checked_result(current, result, hook.get()); t.defined()) {
+      current = std::move(t);
+      replaced = true;
     }
   }
-};
-struct PostHooks {
-  Shared dict;
-  void operator()(std::vector<Tensor>& out, const std::vector<Tensor>& grads) const {
-    nb::gil_scoped_acquire gil;
-    for (const Shared& hook : hooks_in(dict.get())) {
-      Owned left(wrap_some(out)), arrived(wrap_some(grads));
-      PyObject* result = PyObject_CallFunctionObjArgs(hook.get(), left.get(), arrived.get(), nullptr);
-      if (!result) raise_python_error();
-      Owned held(result);
-      set_results(out, result, hook.get());
-    }
+  return replaced ? current : Tensor();
+}
+Tensor LeafHooks::operator()(const Tensor& leaf) const {
+  nb::gil_scoped_acquire gil;
+  for (const Shared& hook : hooks_in(dict.get())) {
+    Owned argument(wrap(leaf));
+    Owned result(raise_unless(PyObject_CallOneArg(hook.get(), argument.get())));
+    if (result.get() != Py_None) fail("Tensor post accumulate grad hooks should return None.");
   }
-};
+  return {};
+}
+void PreHooks::operator()(std::vector<Tensor>& grads) const {
+  nb::gil_scoped_acquire gil;
+  for (const Shared& hook : hooks_in(dict.get())) {
+    Owned argument(wrap_some(grads));
+    PyObject* result = PyObject_CallOneArg(hook.get(), argument.get());
+    if (!result) raise_python_error();
+    Owned held(result);
+    set_results(grads, result, hook.get());
+  }
+}
+void PostHooks::operator()(std::vector<Tensor>& out, const std::vector<Tensor>& grads) const {
+  nb::gil_scoped_acquire gil;
+  for (const Shared& hook : hooks_in(dict.get())) {
+    Owned left(wrap_some(out)), arrived(wrap_some(grads));
+    PyObject* result = PyObject_CallFunctionObjArgs(hook.get(), left.get(), arrived.get(), nullptr);
+    if (!result) raise_python_error();
+    Owned held(result);
+    set_results(out, result, hook.get());
+  }
+}
+
+namespace {
 
 // The dict of the Python hooks among `hooks`; new ones are appended by `append(Functor)`.
 template <class Functor, class Function, class Append>
@@ -168,11 +159,6 @@ Shared dict_among(const Function* found, Append append) {
   return dict;
 }
 
-// Lets the collector see the hooks of a tensor; it need not know others.
-void track(PyObject* tensor) {
-  if (!PyObject_GC_IsTracked(tensor)) PyObject_GC_Track(tensor);
-}
-
 PyObject* register_tensor_hook(PyObject* self, PyObject* hook) {
   const Tensor& t = unwrap(self);
   if (!t.requires_grad()) fail("cannot register a hook on a tensor that doesn't require gradient");
@@ -181,9 +167,11 @@ PyObject* register_tensor_hook(PyObject* self, PyObject* hook) {
   const TensorHook* found = nullptr;
   if (const Ref<Node> fn = t.grad_fn()) {
     const uint32_t slot = t.impl()->autograd->slot;
+    note_python(*fn);
     for (const auto& h : hooks_of(*fn).tensor_pre)
       if (h.slot == slot && h.hook.target<TensorHooks>()) found = &h.hook;
   } else if (t.impl()->autograd) {
+    note_python(*autograd::edge_of(t).node);
     for (const auto& [id, h] : t.impl()->autograd->hooks)
       if (h.target<TensorHooks>()) found = &h;
   }
@@ -197,6 +185,7 @@ PyObject* register_leaf_hook(PyObject* self, PyObject* hook) {
   if (!t.is_leaf()) fail("post accumulate grad hooks cannot be registered on non-leaf tensors");
   check_callable(hook);
   track(self);
+  note_python(*autograd::edge_of(t).node);
   auto& hooks = t.impl()->autograd->post_hooks;
   const TensorHook* found = hooks.empty() ? nullptr : &hooks.front().second;
   return add_to(dict_among<LeafHooks>(found, [&](LeafHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }),
@@ -215,12 +204,23 @@ Node& node_of(PyObject* self) { return *reinterpret_cast<NodeObject*>(self)->nod
 void node_dealloc(PyObject* self) {
   auto* o = reinterpret_cast<NodeObject*>(self);
   PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  note_freed();
   if (o->node) {
     o->node->python = nullptr;
     o->node->release();
   }
   type->tp_free(self);
   Py_DECREF(type);
+}
+
+int node_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  return visit_node(self, reinterpret_cast<NodeObject*>(self)->node, visit, arg);
+}
+int node_clear(PyObject* self) {
+  clear_node(reinterpret_cast<NodeObject*>(self)->node);
+  return 0;
 }
 
 PyObject* node_name(PyObject* self, PyObject*) {
@@ -236,6 +236,7 @@ PyObject* node_sequence(PyObject* self, PyObject*) { return PyLong_FromUnsignedL
 PyObject* get_next_functions(PyObject* self, void*) { return node_next_functions(node_of(self)); }
 PyObject* get_metadata(PyObject* self, void*) {
   return guarded([&] {
+    note_python(node_of(self));
     auto& notes = hooks_of(node_of(self)).notes;
     if (!notes) notes = std::make_shared<Shared>(check_object(PyDict_New()));
     return Py_NewRef(static_cast<Shared*>(notes.get())->get());
@@ -272,7 +273,10 @@ PyObject* node_call(PyObject* self, PyObject* args, PyObject* names) {
       if (!is_tensor(o)) fail<TypeError>("argument ", static_cast<int64_t>(i), " is not a Variable");
       grads[i] = resolve_lazy(unwrap(o));
     }
-    node->apply(grads, out);
+    {
+      const NodeUse use(*node, node->exclusive);
+      node->apply(grads, out);
+    }
     while (out.size() > 1 && !node->edges[out.size() - 1].node) out.pop_back();  // numbers as operands
     return out.size() == 1 ? wrap(out[0]) : wrap_some(out);
   });
@@ -301,9 +305,12 @@ PyTypeObject* type_of(const Node& node) {
   PyTypeObject*& known = (*types)[node.name()];
   if (known) return known;
   auto* full = new std::string(std::string("builtins.") + node.name());  // the type keeps pointing to its name
-  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)}, {0, nullptr}};
-  PyType_Spec spec = {full->c_str(), sizeof(NodeObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                      slots};
+  PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)},
+                         {Py_tp_traverse, reinterpret_cast<void*>(node_traverse)},
+                         {Py_tp_clear, reinterpret_cast<void*>(node_clear)},
+                         {0, nullptr}};
+  PyType_Spec spec = {full->c_str(), sizeof(NodeObject), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   Owned bases(PyTuple_Pack(1, &NodeType));
   auto* type = reinterpret_cast<PyTypeObject*>(check_object(PyType_FromSpecWithBases(&spec, bases.get())));
   type->tp_name = full->c_str() + std::strlen("builtins.");  // shown as "<AddBackward0 object at ...>"
@@ -374,38 +381,8 @@ void register_methods_of_autograd() {
 
 }  // namespace
 
-namespace {
-template <class Functor, class Function>
-int visit_hook(const Function& f, visitproc visit, void* arg) {
-  const Functor* python = f.template target<Functor>();
-  if (python && python->dict.unique()) Py_VISIT(python->dict.get());
-  return 0;
-}
-}  // namespace
-
-int visit_hooks(TensorImpl* impl, visitproc visit, void* arg) {
-  if (!impl || impl->use_count() != 1 || !impl->autograd) return 0;
-  int stop = 0;
-  for (const auto& [id, h] : impl->autograd->hooks)
-    if ((stop = visit_hook<TensorHooks>(h, visit, arg))) return stop;
-  for (const auto& [id, h] : impl->autograd->post_hooks)
-    if ((stop = visit_hook<LeafHooks>(h, visit, arg))) return stop;
-  const Node* node = impl->autograd->grad_fn.get();
-  if (!node || node->use_count() != 1 || !node->hooks) return 0;
-  for (const auto& h : node->hooks->tensor_pre)
-    if ((stop = visit_hook<TensorHooks>(h.hook, visit, arg))) return stop;
-  return 0;
-}
-
-void clear_hooks(TensorImpl* impl) {
-  if (!impl || impl->use_count() != 1 || !impl->autograd) return;
-  // Dropped at the end: their destructors may run code that looks at the tensor.
-  auto hooks = std::move(impl->autograd->hooks), post_hooks = std::move(impl->autograd->post_hooks);
-  impl->autograd->hooks.clear();
-  impl->autograd->post_hooks.clear();
-  std::vector<NodeHooks::TensorPre> of_node;
-  Node* node = impl->autograd->grad_fn.get();
-  if (node && node->use_count() == 1 && node->hooks) of_node.swap(node->hooks->tensor_pre);
+void track(PyObject* tensor) {
+  if (!PyObject_GC_IsTracked(tensor)) PyObject_GC_Track(tensor);
 }
 
 PyObject* wrap_some(std::span<const Tensor> tensors) {
@@ -430,6 +407,7 @@ PyObject* node_next_functions(Node& node) {
 
 PyObject* node_register_hook(Node& node, PyObject* hook) {
   return guarded([&] {
+    note_python(node);
     auto& hooks = hooks_of(node).post;
     const NodeHooks::Post* found = hooks.empty() ? nullptr : &hooks.back().second;
     return add_to(
@@ -439,6 +417,7 @@ PyObject* node_register_hook(Node& node, PyObject* hook) {
 
 PyObject* node_register_prehook(Node& node, PyObject* hook) {
   return guarded([&] {
+    note_python(node);
     auto& hooks = hooks_of(node).pre;
     const NodeHooks::Pre* found = hooks.empty() ? nullptr : &hooks.back().second;
     return add_to(dict_among<PreHooks>(found, [&](PreHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }),
@@ -456,6 +435,10 @@ PyObject* wrap_node(const Ref<Node>& node) {
   if (node->python) return Py_NewRef(static_cast<PyObject*>(node->python));
   PyTypeObject* type = type_of(*node);
   auto* o = reinterpret_cast<NodeObject*>(check_object(type->tp_alloc(type, 0)));
+  if (node->python) {  // made by code that the collector ran
+    Py_DECREF(o);
+    return Py_NewRef(static_cast<PyObject*>(node->python));
+  }
   o->node = node.get();
   o->node->retain();
   node->python = o;
@@ -466,8 +449,10 @@ void bind_autograd(nb::module_& m) {
   NodeType.tp_name = "rushlight.autograd.graph.Node";
   NodeType.tp_doc = "A recorded operation, or the place where the gradient of a leaf is added.";
   NodeType.tp_basicsize = sizeof(NodeObject);
-  NodeType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION;
+  NodeType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
   NodeType.tp_dealloc = node_dealloc;
+  NodeType.tp_traverse = node_traverse;
+  NodeType.tp_clear = node_clear;
   NodeType.tp_methods = node_methods;
   NodeType.tp_getset = node_getset;
   NodeType.tp_getattro = get_attribute;
@@ -479,6 +464,7 @@ void bind_autograd(nb::module_& m) {
   bind_grad_modes(m);
   bind_function(m);
   bind_graph(m);
+  bind_cycles();
 }
 
 }  // namespace rushlight::python

@@ -1,7 +1,9 @@
 // What autograd.cpp and function.cpp share: Python callables as hooks, and the attributes of node objects.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <utility>
 
 #include "autograd/hooks.h"
 #include "bindings/conj.h"
@@ -20,17 +22,37 @@ class Shared {
  public:
   Shared() = default;
   // Takes over a count.
-  explicit Shared(PyObject* o)
-      : object_(o, [](PyObject* p) {
-          if (!p || !Py_IsInitialized()) return;
-          nb::gil_scoped_acquire gil;
-          Py_DECREF(p);
-        }) {}
-  PyObject* get() const { return object_.get(); }
-  bool unique() const { return object_.use_count() == 1; }
+  explicit Shared(PyObject* o) : box_(o ? new Box{o, 1} : nullptr) {}
+  Shared(const Shared& other) : box_(other.box_) {
+    if (box_) box_->owners.fetch_add(1, std::memory_order_relaxed);
+  }
+  Shared(Shared&& other) noexcept : box_(std::exchange(other.box_, nullptr)) {}
+  Shared& operator=(Shared other) noexcept {
+    std::swap(box_, other.box_);
+    return *this;
+  }
+  ~Shared() {
+    if (box_ && box_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) drop(box_);
+  }
+  PyObject* get() const { return box_ ? box_->object : nullptr; }
+  // For the collector: copies have the same key, and so many there are.
+  const void* key() const { return box_; }
+  uint32_t use_count() const { return box_->owners.load(std::memory_order_relaxed); }
 
  private:
-  std::shared_ptr<PyObject> object_;
+  struct Box {
+    PyObject* object;
+    std::atomic<uint32_t> owners;
+  };
+  static void drop(Box* box) {
+    if (Py_IsInitialized()) {
+      nb::gil_scoped_acquire gil;
+      Py_DECREF(box->object);
+    }
+    delete box;
+  }
+
+  Box* box_ = nullptr;
 };
 
 // Tensors as a tuple, None for undefined ones.
@@ -49,10 +71,8 @@ Ref<Node> context_node(PyObject* o);
 PyObject* wrap_raw_saved(Node& node, size_t count);
 PyObject* node_saved(Node& node, const char* name);
 
-// tp_traverse and tp_clear of tensors: the Python hooks that nothing but this tensor keeps alive. A hook that refers to
-// its own tensor is a cycle that only the collector can break.
-int visit_hooks(TensorImpl* impl, visitproc visit, void* arg);
-void clear_hooks(TensorImpl* impl);
+// Lets the collector see what hangs on a tensor.
+void track(PyObject* tensor);
 
 void bind_function(nb::module_& m);
 void bind_graph(nb::module_& m);

@@ -2,7 +2,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include "bindings/autograd.h"
+#include "bindings/cycles.h"
 #include "rushlight/graph.h"
 
 namespace rushlight::python {
@@ -28,7 +28,7 @@ PyTypeObject ContextType = {PyVarObject_HEAD_INIT(nullptr, 0)};
 
 Context* context_of(PyObject* o) { return reinterpret_cast<Context*>(o); }
 
-class CustomNode final : public Node {
+class CustomNode final : public Node, public Inspectable {
  public:
   struct Output {
     bool is_tensor = false;
@@ -43,6 +43,8 @@ class CustomNode final : public Node {
       : Node(outputs), made(outputs), context_(context), name_(Py_TYPE(context)->tp_name) {
     if (const size_t dot = name_.rfind('.'); dot != std::string::npos) name_.erase(0, dot + 1);
     python = context;
+    python_below = true;
+    exclusive = false;  // what Python does may wait for other threads
     context_of(context)->node = this;
   }
   ~CustomNode() override {
@@ -54,8 +56,12 @@ class CustomNode final : public Node {
   const char* name() const override { return name_.c_str(); }
   void apply(std::span<const Tensor> grads, std::span<Tensor> out) override;
   void release_saved() override {
+    const std::vector<SavedTensor> gone = std::move(saved);  // their end may run code that looks here
     saved.clear();
     freed = true;
+  }
+  void inspect(Inspector& inspector) const override {
+    for (const SavedTensor& s : saved) inspector.saved(s);
   }
   SavedTensor* saved_as(std::string_view number) override {
     size_t at = 0;
@@ -67,6 +73,9 @@ class CustomNode final : public Node {
   std::vector<char> takes_tensor;  // of each argument of forward()
   std::vector<SavedTensor> saved;
   bool freed = false;
+  const uint64_t made_after = g_collections;  // so many collections
+
+  PyObject* context() const { return context_; }
 
  private:
   PyObject* context_;
@@ -199,7 +208,8 @@ PyObject* get_saved_tensors(PyObject* self, void*) {
     if (node->freed) autograd::fail_graph_freed();
     const Ref<Node> keep(node);
     std::vector<Tensor> tensors;
-    for (const SavedTensor& s : node->saved) tensors.push_back(s.unpack(*node));
+    const std::vector<SavedTensor> saved = node->saved;  // a hook may free the graph
+    for (const SavedTensor& s : saved) tensors.push_back(s.unpack(*node));
     return wrap_some(tensors);
   });
 }
@@ -310,6 +320,7 @@ void attach(CustomNode& node, const Ref<Node>& owner, Context* c, PyObject* inpu
     const bool differentiable = !among(c->non_differentiable, o) && is_differentiable(t.dtype());
     node.made[i] = {true, differentiable, t.dtype(), DimVector(t.sizes()), t.device()};
     if (!differentiable) continue;
+    track(o);
     if (among(c->dirty, o) && t.impl()->base) {
       if (count != 1 || o != first)
         fail("a view that forward() changes in place must be its first argument and its only output");
@@ -377,6 +388,13 @@ void mark_views(Context* c, PyObject* outputs) {
     view->origin = differentiable > 1 ? ViewOrigin::MultipleViews : ViewOrigin::CustomFunction;
 }
 
+// A view of an output owns the output, and with it the node that saves it: without its base it does not.
+bool is_view_of(PyObject* outputs, const Tensor& t) {
+  for (Py_ssize_t k = 0; t.impl()->base && k < PyTuple_GET_SIZE(outputs); ++k)
+    if (PyObject* o = PyTuple_GET_ITEM(outputs, k); is_tensor(o) && unwrap(o).impl() == t.impl()->base) return true;
+  return false;
+}
+
 void save(CustomNode& node, Context* c, PyObject* before, PyObject* after) {
   if (!c->to_save) return;
   const Owned held(Py_NewRef(c->to_save));  // pack hooks may call save_for_backward() again
@@ -397,7 +415,7 @@ void save(CustomNode& node, Context* c, PyObject* before, PyObject* after) {
       node.saved.push_back(SavedTensor::result(unwrap(o), static_cast<uint32_t>(k)));
       stored = true;
     }
-    if (!stored) node.saved.push_back(SavedTensor(unwrap(o)));
+    if (!stored) node.saved.push_back(SavedTensor(is_view_of(after, unwrap(o)) ? share(unwrap(o)) : unwrap(o)));
   }
 }
 
@@ -499,6 +517,12 @@ PyMethodDef functions[] = {
     {}};
 
 }  // namespace
+
+bool is_custom(const Node& node) { return dynamic_cast<const CustomNode*>(&node); }
+PyObject* owned_context(const Node& node, uint64_t since) {
+  const auto* custom = dynamic_cast<const CustomNode*>(&node);
+  return custom && custom->made_after >= since ? custom->context() : nullptr;
+}
 
 Ref<Node> context_node(PyObject* o) {
   return PyObject_TypeCheck(o, &ContextType) ? Ref<Node>(context_of(o)->node) : Ref<Node>();

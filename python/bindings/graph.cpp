@@ -6,7 +6,7 @@
 #include <cstring>
 #include <unordered_set>
 
-#include "bindings/autograd.h"
+#include "bindings/cycles.h"
 
 namespace rushlight::python {
 
@@ -20,14 +20,7 @@ PackHook pack_hook(PyObject* pack, PyObject* unpack) {
         nb::gil_scoped_acquire gil;
         Owned argument(wrap(t));
         Shared packed(raise_unless(PyObject_CallOneArg(pack.get(), argument.get())));
-        return [packed = std::move(packed), unpack]() -> Tensor {
-          nb::gil_scoped_acquire gil;
-          Owned result(raise_unless(PyObject_CallOneArg(unpack.get(), packed.get())));
-          if (!is_tensor(result.get()))
-            fail<TypeError>("Output of saved tensor unpack_hook expected to be a Tensor but got result of type ",
-                            Py_TYPE(result.get())->tp_name);
-          return resolve_lazy(unwrap(result.get()));
-        };
+        return Unpack{std::move(packed), unpack};
       };
 }
 
@@ -97,6 +90,15 @@ bool has_plain_history(PyObject* tensors) {
 
 }  // namespace
 
+Tensor Unpack::operator()() const {
+  nb::gil_scoped_acquire gil;
+  Owned result(raise_unless(PyObject_CallOneArg(unpack.get(), packed.get())));
+  if (!is_tensor(result.get()))
+    fail<TypeError>("Output of saved tensor unpack_hook expected to be a Tensor but got result of type ",
+                    Py_TYPE(result.get())->tp_name);
+  return resolve_lazy(unwrap(result.get()));
+}
+
 PyObject* wrap_raw_saved(Node& node, size_t count) {
   Owned made(PyTuple_New(static_cast<Py_ssize_t>(count)));
   for (size_t i = 0; i < count; ++i)
@@ -131,7 +133,11 @@ void bind_graph(nb::module_& m) {
             if (!saved) autograd::fail_graph_freed();
             if (!saved->defined() && self.name[0] >= '0' && self.name[0] <= '9')  // of save_for_backward(None)
               fail("Calling register_hooks on a saved tensor with value None is forbidden");
-            saved->pack(pack_hook(pack.ptr(), unpack.ptr()));
+            SavedTensor packed(*saved);
+            packed.pack(pack_hook(pack.ptr(), unpack.ptr()));
+            if ((saved = self.node->saved_as(self.name)))  // the hook may have freed the graph
+              *saved = std::move(packed);
+            note_python(*self.node);
           },
           nb::arg("pack_hook"), nb::arg("unpack_hook"),
           "Packs what is kept: pack_hook(tensor) gives any object, unpack_hook(object) a tensor again.");

@@ -61,7 +61,11 @@ RL_GETTER(real, wrap(real(t)))
 RL_GETTER(imag, wrap(imag(t)))
 RL_GETTER(requires_grad, wrap_bool(t.requires_grad()))
 RL_GETTER(is_leaf, wrap_bool(t.is_leaf()))
-RL_GETTER(grad_fn, wrap_node(t.grad_fn()))
+RL_GETTER(grad_fn, [&] {
+  const Ref<Node> node = t.grad_fn();
+  if (node) track(self);  // the caller may hang something on the node that refers to the tensor
+  return wrap_node(node);
+}())
 RL_GETTER(retains_grad, wrap_bool(t.impl()->autograd&& t.impl()->autograd->retains_grad))
 RL_GETTER(output_nr, PyLong_FromLong(t.impl()->autograd ? static_cast<long>(t.impl()->autograd->slot) : 0))
 RL_GETTER(version, (t.impl()->inference ? fail("Inference tensors do not track version counter.") : void(),

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <utility>
 
-#include "bindings/autograd.h"
 #include "bindings/conj.h"
+#include "bindings/cycles.h"
 #include "bindings/iteration.h"
 #include "bindings/override.h"
 #include "bindings/tensor_attributes.h"
@@ -60,12 +60,6 @@ PyTensor* new_object() {
   return o;
 }
 
-// Class and attributes of the Python object of a tensor that C++ still owns: the next object gets them.
-struct Parked {
-  PyTypeObject* type;
-  PyObject* dict;
-};
-
 void park(PyTensor* t, TensorImpl* impl) {
   auto* type = Py_TYPE(t);
   if (type == &TensorType && PyDict_CheckExact(t->dict) && PyDict_GET_SIZE(t->dict) == 0) return;
@@ -107,7 +101,10 @@ void drop_parked(void* python) {
 
 void tensor_dealloc(PyObject* self) {
   auto* t = reinterpret_cast<PyTensor*>(self);
-  if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
+  if (PyObject_GC_IsTracked(self)) {
+    PyObject_GC_UnTrack(self);
+    note_freed();
+  }
   if (t->weakrefs) PyObject_ClearWeakRefs(self);
   if (TensorImpl* impl = t->impl) {
     t->impl = nullptr;
@@ -128,15 +125,13 @@ void tensor_dealloc(PyObject* self) {
 }
 
 int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
-  // What C++ holds keeps its attributes; to the collector they are in use.
-  const TensorImpl* impl = reinterpret_cast<PyTensor*>(self)->impl;
-  if (impl && impl->use_count() > 1) return 0;
-  Py_VISIT(reinterpret_cast<PyTensor*>(self)->dict);
-  return visit_hooks(reinterpret_cast<PyTensor*>(self)->impl, visit, arg);
+  return visit_graph(self, reinterpret_cast<PyTensor*>(self)->impl, visit, arg);
 }
 int tensor_clear(PyObject* self) {
-  Py_CLEAR(reinterpret_cast<PyTensor*>(self)->dict);
-  clear_hooks(reinterpret_cast<PyTensor*>(self)->impl);
+  auto* t = reinterpret_cast<PyTensor*>(self);
+  if (t->impl && t->impl->use_count() > 1) return 0;  // what C++ holds keeps its attributes
+  Py_CLEAR(t->dict);
+  clear_graph(t->impl);
   return 0;
 }
 
@@ -554,6 +549,9 @@ PyObject* wrap(Tensor tensor) {
   PyTensor* o = new_object();
   o->impl = tensor.release();
   impl->python = o;
+  if (impl->autograd && impl->autograd->grad_fn &&
+      (impl->autograd->grad_fn->python_below || g_python_late.load(std::memory_order_relaxed))) [[unlikely]]
+    PyObject_GC_Track(o);
   return reinterpret_cast<PyObject*>(o);
 }
 

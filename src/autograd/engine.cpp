@@ -5,7 +5,7 @@
 // nodes costs k heap operations.
 #include <algorithm>
 #include <array>
-#include <mutex>
+#include <bit>
 #include <thread>
 
 #include "autograd/hooks.h"
@@ -34,7 +34,90 @@ struct Buffer {
   std::unique_ptr<Tensor[]> more;
 };
 
-std::recursive_mutex g_engine_mutex;
+// The nodes for which gradients wait, newest first. Several backwards may have gradients for the same node: they belong
+// to the run, not to the node.
+class Waiting {
+ public:
+  struct Entry {
+    uint64_t sequence;
+    Ref<Node> node;
+    Buffer* buffer;
+  };
+
+  Waiting() = default;
+  Waiting(const Waiting&) = delete;
+  ~Waiting() {
+    for (Entry& e : heap_) delete e.buffer;
+  }
+  bool empty() const { return heap_.empty(); }
+
+  // The buffer of a node, made if there is none.
+  Buffer& at(const Ref<Node>& node) {
+    if (slots_.empty()) [[likely]] {
+      for (const Entry& e : heap_)
+        if (e.node == node) return *e.buffer;
+      if (heap_.size() >= kFew) [[unlikely]]
+        index();
+    } else if (Slot& slot = slots_[place(node.get())]; slot.node) {
+      return *slot.buffer;
+    }
+    auto buffer = std::make_unique<Buffer>(node->outputs);
+    heap_.push_back({node->sequence, node, buffer.get()});
+    std::push_heap(heap_.begin(), heap_.end(), older);
+    Buffer& made = *buffer.release();
+    if (!slots_.empty()) [[unlikely]] {
+      if (2 * heap_.size() > slots_.size())
+        index();
+      else
+        slots_[place(node.get())] = {node.get(), &made};
+    }
+    return made;
+  }
+
+  Entry take() {
+    std::pop_heap(heap_.begin(), heap_.end(), older);
+    Entry last = std::move(heap_.back());
+    heap_.pop_back();
+    if (!slots_.empty()) [[unlikely]]
+      forget(last.node.get());
+    return last;
+  }
+
+ private:
+  // More than these are found by a hash table, fewer by looking at each.
+  static constexpr size_t kFew = 8;
+  struct Slot {
+    Node* node = nullptr;
+    Buffer* buffer = nullptr;
+  };
+
+  static bool older(const Entry& a, const Entry& b) { return a.sequence < b.sequence; }
+  static size_t hash(const Node* node) { return (reinterpret_cast<uintptr_t>(node) >> 6) * 0x9E3779B97F4A7C15u >> 20; }
+  size_t place(const Node* node) const {
+    const size_t mask = slots_.size() - 1;
+    size_t at = hash(node) & mask;
+    while (slots_[at].node && slots_[at].node != node) at = (at + 1) & mask;
+    return at;
+  }
+  void index() {
+    std::vector<Slot>(std::max<size_t>(8 * kFew, 4 * std::bit_ceil(heap_.size()))).swap(slots_);
+    for (const Entry& e : heap_) slots_[place(e.node.get())] = {e.node.get(), e.buffer};
+  }
+  // Moves what lies behind forward, so that searches need no marks of what was there.
+  void forget(const Node* node) {
+    const size_t mask = slots_.size() - 1;
+    size_t hole = place(node);
+    for (size_t at = (hole + 1) & mask; slots_[at].node; at = (at + 1) & mask) {
+      if (((at - hash(slots_[at].node)) & mask) < ((at - hole) & mask)) continue;
+      slots_[hole] = slots_[at];
+      hole = at;
+    }
+    slots_[hole] = {};
+  }
+
+  std::vector<Entry> heap_;
+  std::vector<Slot> slots_;
+};
 
 // What a run knows about nodes: a hash table whose first entries need no memory of their own.
 class NodeTable {
@@ -91,11 +174,6 @@ class NodeTable {
 }  // namespace
 
 struct Run {
-  struct Outer {
-    Ref<Node> node;
-    void* pending;
-    Run* run;
-  };
   struct Capture {
     uint32_t slot;
     size_t index;
@@ -107,44 +185,16 @@ struct Run {
   int64_t number = 0;
   std::vector<std::function<void()>> callbacks;
   Node* current = nullptr;  // whose derivative is running
-  std::vector<Ref<Node>> heap;
-  std::vector<Outer> interrupted;  // nodes that an outer run on this thread has waiting, too
+  Waiting waiting;
   // Only where inputs are given: which nodes lead to an input, and what is to be taken where.
   bool filtered = false;
   NodeTable table;
   std::vector<Capture> captures;
   std::vector<Tensor> captured;
 
-  ~Run() {
-    for (Ref<Node>& node : heap) drop(*node);
-    for (Outer& o : interrupted) {
-      o.node->pending = o.pending;
-      o.node->run = o.run;
-    }
-  }
-
-  static bool older(const Ref<Node>& a, const Ref<Node>& b) { return a->sequence < b->sequence; }
-
-  static void drop(Node& node) {
-    delete static_cast<Buffer*>(node.pending);
-    node.pending = nullptr;
-    node.run = nullptr;
-  }
-
   void add(const Edge& edge, Tensor&& grad) {
-    Node& node = *edge.node;
-    if (filtered && !table.leads(&node)) return;
-    if (node.pending && node.run != this) {
-      interrupted.push_back({edge.node, node.pending, node.run});
-      node.pending = nullptr;
-    }
-    if (!node.pending) {
-      node.pending = new Buffer(node.outputs);
-      node.run = this;
-      heap.push_back(edge.node);
-      std::push_heap(heap.begin(), heap.end(), older);
-    }
-    Tensor& slot = static_cast<Buffer*>(node.pending)->data()[edge.slot];
+    if (filtered && !table.leads(edge.node.get())) return;
+    Tensor& slot = waiting.at(edge.node).data()[edge.slot];
     if (!slot.defined()) {
       slot = std::move(grad);
     } else if (!GradMode::enabled() && slot.impl()->use_count() == 1 && slot.storage()->use_count() == 1 &&
@@ -180,11 +230,16 @@ struct Run {
       Tensor& slot = buffer.data()[h.slot];  // undefined where only other outputs have a gradient
       if (Tensor replaced = h.hook(slot); replaced.defined()) slot = replaced;
     }
-    for (const auto& [slot, impl] : node.hooks->retain) {
-      const Tensor& g = buffer.data()[slot];
-      if (!g.defined()) continue;
-      Tensor& kept = impl->autograd->grad;
-      kept = kept.defined() ? rushlight::add(kept, g) : clone(g);
+    if (node.hooks->retain.empty()) return;
+    std::vector<std::pair<uint32_t, Tensor>> retain;  // held: they may die on other threads
+    {
+      const HistoryLock lock;
+      for (const auto& [slot, impl] : node.hooks->retain)
+        if (buffer.data()[slot].defined() && impl->try_retain()) retain.emplace_back(slot, Tensor::adopt(impl));
+    }
+    for (const auto& [slot, tensor] : retain) {
+      const Tensor before = tensor.grad(), &g = buffer.data()[slot];
+      tensor.impl()->autograd->grad = before.defined() ? rushlight::add(before, g) : clone(g);
     }
   }
 
@@ -194,6 +249,14 @@ struct Run {
     std::vector<Tensor> grads(buffer.data(), buffer.data() + buffer.count);
     for (const auto& [id, hook] : pre) hook(grads);
     std::copy(grads.begin(), grads.end(), buffer.data());
+  }
+
+  static void run_post_hooks(Node& node, std::span<Tensor> out, std::span<const Tensor> grads) {
+    const auto post = node.hooks->post;
+    std::vector<Tensor> outs(out.begin(), out.end());
+    const std::vector<Tensor> ins(grads.begin(), grads.end());
+    for (const auto& [id, hook] : post) hook(outs, ins);
+    std::copy(outs.begin(), outs.end(), out.begin());
   }
 
   // Takes what is wanted here; false where nothing is wanted further on.
@@ -226,10 +289,7 @@ struct Run {
     }
   }
 
-  void step(Node& node) {
-    std::unique_ptr<Buffer> buffer(static_cast<Buffer*>(node.pending));
-    node.pending = nullptr;
-    node.run = nullptr;
+  void step(Node& node, std::unique_ptr<Buffer> buffer) {
     if (node.hooks) [[unlikely]]
       run_tensor_hooks(node, *buffer);
     if (node.sequence == 0) {
@@ -248,21 +308,27 @@ struct Run {
       out = many.data();
     }
     const std::span<const Tensor> grads(buffer->data(), buffer->count);
-    current = &node;
-    if (autograd::g_anomaly.load(std::memory_order_relaxed)) [[unlikely]]
-      apply_watched(node, grads, {out, n});
-    else
-      node.apply(grads, {out, n});
-    current = nullptr;
-    if (node.hooks && !node.hooks->post.empty()) {
-      const auto post = node.hooks->post;
-      std::vector<Tensor> outs(out, out + n);
-      const std::vector<Tensor> ins(grads.begin(), grads.end());
-      for (const auto& [id, hook] : post) hook(outs, ins);
-      std::copy(outs.begin(), outs.end(), out);
+    const bool post = node.hooks && !node.hooks->post.empty();
+    {
+      const NodeUse use(node, node.exclusive);
+      current = &node;
+      if (autograd::g_anomaly.load(std::memory_order_relaxed)) [[unlikely]]
+        apply_watched(node, grads, {out, n});
+      else
+        node.apply(grads, {out, n});
+      current = nullptr;
+      if (!retain_graph && !post) {
+        if (use.first())
+          node.release_saved();
+        else
+          node.free_saved();
+      }
+    }
+    if (post) [[unlikely]] {
+      run_post_hooks(node, {out, n}, grads);
+      if (!retain_graph) node.free_saved();
     }
     buffer.reset();
-    if (!retain_graph) node.release_saved();
     for (size_t i = 0; i < n; ++i) {
       if (!out[i].defined() || !node.edges[i].node) continue;
       conform(node.edges[i], out[i], node, i);
@@ -271,11 +337,9 @@ struct Run {
   }
 
   void run() {
-    while (!heap.empty()) {
-      std::pop_heap(heap.begin(), heap.end(), older);
-      const Ref<Node> node = std::move(heap.back());
-      heap.pop_back();
-      step(*node);
+    while (!waiting.empty()) {
+      const Waiting::Entry next = waiting.take();
+      step(*next.node, std::unique_ptr<Buffer>(next.buffer));
     }
     for (size_t i = 0; i < callbacks.size(); ++i) {  // a callback may queue others
       const auto callback = std::move(callbacks[i]);
@@ -326,24 +390,9 @@ namespace {
 // on another thread.
 constexpr int kMaxNested = 100, kMaxHelpers = 40;
 thread_local int t_nested = 0;
-thread_local int t_helpers = 0;  // how many threads wait for this one; the first of them holds the mutex
+thread_local int t_helpers = 0;  // how many threads wait for this one
 thread_local Run* t_run = nullptr;
 std::atomic<int64_t> g_runs{0};
-
-class EngineLock {
- public:
-  EngineLock() {
-    ++t_nested;
-    if (t_helpers || g_engine_mutex.try_lock()) return;
-    cpu::BlockingRegion region(true);  // never wait for the mutex with the interpreter's lock in hand
-    g_engine_mutex.lock();
-  }
-  ~EngineLock() {
-    --t_nested;
-    if (!t_helpers) g_engine_mutex.unlock();
-  }
-  EngineLock(const EngineLock&) = delete;
-};
 
 // Calls f on a thread of its own, which has the modes of this one and does its work in its stead.
 template <class F>
@@ -355,7 +404,8 @@ void on_helper(F&& f) {
   {
     const auto hooks = pack_hooks();
     cpu::BlockingRegion region(true);
-    std::thread([&, outer = t_run, helpers = t_helpers + 1] {
+    std::thread([&, outer = t_run, helpers = t_helpers + 1, self = NodeUse::thread()] {
+      NodeUse::set_thread(self);
       t_helpers = helpers;
       t_run = outer;
       GradMode::set_enabled(grad_mode);
@@ -376,7 +426,10 @@ template <class Prepare, class Finish>
 void execute(std::span<const End> roots, std::vector<Tensor> starts, bool retain_graph, bool create_graph,
              Prepare prepare, Finish finish) {
   auto body = [&] {
-    const EngineLock lock;
+    struct Nested {
+      Nested() { ++t_nested; }
+      ~Nested() { --t_nested; }
+    } nested;
     const GradModeGuard mode(create_graph);
     Run run;
     run.retain_graph = retain_graph;

@@ -23,9 +23,11 @@ void settle(Node& node) {
 // Changes grad_fn; a tensor that retains its gradient is asked for it at the new place.
 void set_node(TensorImpl* t, AutogradMeta& meta, Ref<Node> node, uint32_t slot) {
   if (meta.retains_grad) [[unlikely]] {
+    NodeHooks* hooks = node ? &hooks_of(*node) : nullptr;
+    const HistoryLock lock;
     if (meta.grad_fn && meta.grad_fn->hooks)
       std::erase_if(meta.grad_fn->hooks->retain, [&](const auto& entry) { return entry.second == t; });
-    if (node) hooks_of(*node).retain.emplace_back(slot, t);
+    if (hooks) hooks->retain.emplace_back(slot, t);
   }
   meta.grad_fn = std::move(node);
   meta.slot = slot;
@@ -90,11 +92,12 @@ struct Part {
 
 // Differentiates an in-place change of a view with respect to the whole base: the part of the gradient that belongs
 // to the view goes through the operation, the rest passes by.
-class CopySlices final : public Node {
+class CopySlices final : public Node, public Inspectable {
  public:
   CopySlices(const Tensor& base, const Tensor& view, Ref<Node> function)
       : part_(base, view), base_{layout::geometry_of(base)}, function_(std::move(function)) {
     function_->outer = this;
+    exclusive = function_->exclusive;
   }
   ~CopySlices() override { function_->outer = nullptr; }
   const char* name() const override { return "CopySlices"; }
@@ -121,6 +124,7 @@ class CopySlices final : public Node {
     for (size_t i = 1; i < inner.size(); ++i) out[i] = std::move(inner[i]);
   }
   void release_saved() override { function_->release_saved(); }
+  void inspect(Inspector& inspector) const override { inspector.node(function_); }
 
  private:
   Part part_;
@@ -295,7 +299,12 @@ Edge edge_of(const Tensor& t) {
 
 void connect(Node& node, std::span<const Tensor* const> inputs) {
   node.edges.resize(inputs.size());
-  for (size_t i = 0; i < inputs.size(); ++i) node.edges[i] = edge_of(*inputs[i]);
+  bool python = packs_saved();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    node.edges[i] = edge_of(*inputs[i]);
+    if (node.edges[i].node) python |= node.edges[i].node->python_below;
+  }
+  node.python_below = python;
   settle(node);
   if (g_anomaly.load(std::memory_order_relaxed)) [[unlikely]]
     note_recorded(node);
@@ -369,6 +378,7 @@ void rebase_history(const Tensor& t, const Ref<Node>& node) {
   node->edges[0] = edge_of(base);
   slices->edges.resize(node->edges.size());
   for (size_t i = 0; i < node->edges.size(); ++i) slices->edges[i] = node->edges[i];
+  slices->python_below = node->python_below || (node->edges[0].node && node->edges[0].node->python_below);
   settle(*slices);
   set_history(base, slices);
   // The view's own history is stale now: it follows the base.
@@ -420,14 +430,17 @@ void retain_grad(const Tensor& t) {
   if (!fn) return;
   AutogradMeta& meta = meta_of(t);
   if (meta.retains_grad) return;
+  NodeHooks& hooks = hooks_of(*fn);
+  const HistoryLock lock;
   meta.retains_grad = true;
-  hooks_of(*fn).retain.emplace_back(meta.slot, t.impl());
+  hooks.retain.emplace_back(meta.slot, t.impl());
 }
 
 }  // namespace autograd
 
 void forget_retained(TensorImpl& t) {
   if (!t.autograd->retains_grad || !t.autograd->grad_fn || !t.autograd->grad_fn->hooks) return;
+  const HistoryLock lock;
   std::erase_if(t.autograd->grad_fn->hooks->retain, [&](const auto& entry) { return entry.second == &t; });
 }
 

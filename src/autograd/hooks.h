@@ -28,6 +28,56 @@ struct NodeHooks {
   std::shared_ptr<void> notes;                           // of the Python layer: metadata of the node
 };
 
+// Held for a few instructions by threads that meet at the accumulator of a leaf or at the list `retain`; a fork finds
+// it free.
+class HistoryLock {
+ public:
+  HistoryLock() {
+    while (held_.test_and_set(std::memory_order_acquire)) {
+    }
+  }
+  ~HistoryLock() { held_.clear(std::memory_order_release); }
+  HistoryLock(const HistoryLock&) = delete;
+
+ private:
+  friend struct HistoryLockAtFork;
+  static std::atomic_flag held_;
+};
+
+// The saved tensors of a node in the hands of this thread, while its derivative runs. Another thread waits; a backward
+// that this thread runs within comes in, too, but what it would free stays until the end.
+class NodeUse {
+ public:
+  explicit NodeUse(Node& node, bool wanted = true) : node_(wanted && enter(node) ? &node : nullptr) {}
+  ~NodeUse() {
+    if (!node_) return;
+    if (node_->release_wanted) [[unlikely]] {
+      node_->release_wanted = false;
+      node_->release_saved();
+    }
+    node_->user.store(0, std::memory_order_release);
+  }
+  NodeUse(const NodeUse&) = delete;
+  bool first() const { return node_; }  // not within a derivative of the same node
+
+  // What this thread is to the nodes; a thread that works in another one's stead takes that one's.
+  static uint64_t thread();
+  static void set_thread(uint64_t id);
+
+ private:
+  static bool enter(Node& node);
+  Node* node_;
+};
+
+// Takes a tensor off the list `retain` of its node.
+void forget_retained(TensorImpl& t);
+// Whether this thread has hooks that pack what is saved.
+bool packs_saved();
+// Python objects hang on this node from now on.
+void note_python(Node& node);
+// Whether a node has got some when others led to it already, so that `python_below` does not tell.
+extern std::atomic<bool> g_python_late;
+
 uint64_t next_hook_id();
 NodeHooks& hooks_of(Node& node);
 

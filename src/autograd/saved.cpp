@@ -1,6 +1,7 @@
 // Tensors kept for backward, and the hooks that pack them.
 #include "autograd/hooks.h"
 #include "rushlight/graph.h"
+#include "rushlight/memory.h"
 
 namespace rushlight {
 
@@ -26,6 +27,8 @@ PackHooks& own_hooks() {
 }
 // The innermost hook of this thread, null without one.
 const PackHook* pack_hook() { return g_pack_hooks.load(std::memory_order_relaxed) == 0 ? nullptr : own_pack_hook(); }
+
+constinit thread_local Inspector* t_told RUSHLIGHT_TLS_INITIAL_EXEC = nullptr;
 
 [[noreturn, gnu::noinline]] void fail_inference() {
   fail(
@@ -88,6 +91,11 @@ SavedTensor::SavedTensor(const SavedTensor& other)
       has_node_(other.has_node_),
       is_packed_(other.is_packed_) {
   if (!kept_) return;
+  if (t_told) [[unlikely]] {
+    kept_ = nullptr;
+    t_told->saved(other);
+    return;
+  }
   if (is_packed_)
     static_cast<PackedTensor*>(kept_)->retain();
   else
@@ -172,7 +180,12 @@ Tensor SavedTensor::unpack(const Node& owner) const {
   return t;
 }
 
+bool packs_saved() { return pack_hook() != nullptr; }
+
 namespace autograd {
+
+CopiesToldScope::CopiesToldScope(Inspector& inspector) { t_told = &inspector; }
+CopiesToldScope::~CopiesToldScope() { t_told = nullptr; }
 
 void push_pack_hook(PackHook hook) {
   PackHooks& own = own_hooks();

@@ -87,7 +87,7 @@ DType promote(Promotion promotion, DType d) {
   }
 }
 
-class UnaryNode final : public Node {
+class UnaryNode final : public Node, public Inspectable {
  public:
   UnaryNode(UnaryOp op, const Tensor& self) : op_(op) {
     const Tensor* inputs[1] = {&self};
@@ -104,6 +104,10 @@ class UnaryNode final : public Node {
   void release_saved() override {
     input.reset();
     result.reset();
+  }
+  void inspect(Inspector& inspector) const override {
+    inspector.saved(input);
+    inspector.saved(result);
   }
   SavedTensor* saved_as(std::string_view name) override {
     const UnaryRule& r = rule(op_);
@@ -132,7 +136,7 @@ struct SavedOperand {
   bool is_tensor = false;
 };
 
-class BinaryNode final : public Node {
+class BinaryNode final : public Node, public Inspectable {
  public:
   BinaryNode(BinaryOp op, const Operand& left, const Operand& right, const Scalar& alpha) : op_(op), alpha_(alpha) {
     const Tensor none;
@@ -173,6 +177,11 @@ class BinaryNode final : public Node {
     b.tensor.reset();
     result.reset();
     released_ = true;
+  }
+  void inspect(Inspector& inspector) const override {
+    inspector.saved(a.tensor);
+    inspector.saved(b.tensor);
+    inspector.saved(result);
   }
   SavedTensor* saved_as(std::string_view name) override {
     return name == "self"                   ? &a.tensor

@@ -135,7 +135,7 @@ const Tensor& leaky_relu_(const Tensor& self, const Scalar& negative_slope) {
   layout::check_writable(self);
   autograd::check_inplace(self);
   const double slope = negative_slope.to_double();
-  class LeakyNode final : public Node {
+  class LeakyNode final : public Node, public Inspectable {
    public:
     explicit LeakyNode(double s) : slope_(s) {}
     const char* name() const override { return "LeakyReluBackward1"; }
@@ -150,6 +150,7 @@ const Tensor& leaky_relu_(const Tensor& self, const Scalar& negative_slope) {
       out[0] = leaky_relu_backward(grads[0], result.unpack(*this), slope_);
     }
     void release_saved() override { result.reset(); }
+    void inspect(Inspector& inspector) const override { inspector.saved(result); }
     SavedTensor result;
 
    private:

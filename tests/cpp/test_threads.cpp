@@ -178,19 +178,91 @@ void test_graphs() {
   });
 }
 
+// Several backwards over the same nodes: each has the whole gradient, the sums of a leaf lose nothing.
+void test_shared_graph() {
+  const Tensor w = full(DimVector{30}, 1, DType::Float64);
+  w.set_requires_grad(true);
+  Tensor y = w;
+  for (int i = 0; i < 20; ++i) y = add(mul(y, w), mul(exp(mul(w, 0)), y));
+  const Tensor z = y.sum();
+  const double once = autograd::grad({&z, 1}, {&w, 1}, {}, true, false, false)[0].sum().item<double>();
+  constexpr int kTimes = kRounds / 20;
+  on_threads([&](int) {
+    for (int i = 0; i < kTimes; ++i) {
+      CHECK(autograd::grad({&z, 1}, {&w, 1}, {}, true, false, false)[0].sum().item<double>() == once);
+      z.backward({}, true);
+    }
+  });
+  CHECK(w.grad().sum().item<double>() == once * kTimes * kThreads);
+}
+
+// One leaf, a graph per thread; wide graphs, in which many nodes wait at once.
+void test_shared_leaf() {
+  const Tensor w = full(DimVector{10}, 1, DType::Float64);
+  w.set_requires_grad(true);
+  constexpr int kTimes = kRounds / 20, kWide = 60;
+  on_threads([&](int) {
+    for (int i = 0; i < kTimes; ++i) {
+      TensorList parts;
+      for (int k = 0; k < kWide; ++k) parts.push_back(exp(mul(mul(w, 0), w)));
+      Tensor sum = parts[0];
+      for (int k = 1; k < kWide; ++k) sum = add(sum, mul(parts[static_cast<size_t>(k)], w));
+      sum.sum().backward();
+    }
+  });
+  CHECK(w.grad().sum().item<double>() == 10.0 * (kWide - 1) * kTimes * kThreads);
+}
+
+// Backwards that free one graph: each ends well or says that the graph is gone.
+void test_freed_graph() {
+  for (int i = 0; i < kRounds / 10; ++i) {
+    const Tensor w = ones(DimVector{10});
+    w.set_requires_grad(true);
+    const Tensor z = mul(exp(mul(w, w)), w).sum();
+    on_threads([&](int) {
+      try {
+        z.backward();
+      } catch (const Error&) {
+      }
+    });
+  }
+}
+
+// Tensors that retain their gradients die while a backward adds to them.
+void test_retained() {
+  for (int i = 0; i < kRounds / 10; ++i) {
+    const Tensor w = ones(DimVector{10});
+    w.set_requires_grad(true);
+    Tensor y = mul(w, 2);
+    autograd::retain_grad(y);
+    const Tensor z = mul(y.sum(), 1);
+    std::thread other([held = std::exchange(y, Tensor())]() mutable { held = Tensor(); });
+    z.backward();
+    other.join();
+    CHECK(w.grad().sum().item<float>() == 20);
+  }
+}
+
 // A process that forks while others draw and allocate: the child can do all of it.
 void test_fork() {
   if (kAddressSanitizer || kThreadSanitizer) return;
   std::atomic<bool> stop{false};
   std::thread other([&] {
-    while (!stop) randn(DimVector{1000});
+    const Tensor w = rand(DimVector{50, 50});
+    w.set_requires_grad(true);
+    while (!stop) {
+      randn(DimVector{1000});
+      matmul(w, w).sum().backward();
+    }
   });
   for (int i = 0; i < 10; ++i) {
     const Tensor x = ones(DimVector{1000});
     const pid_t child = fork();
     if (child == 0) {
       alarm(60);
+      x.set_requires_grad(true);
       const Tensor y = add(x, zeros(DimVector{300000}).sum());
+      y.sum().backward();
       _exit(y.sum().item<float>() == 1000 ? 0 : 1);
     }
     int status = -1;
@@ -212,6 +284,10 @@ int main() {
   test_versions();
   test_pool();
   test_graphs();
+  test_shared_graph();
+  test_shared_leaf();
+  test_freed_graph();
+  test_retained();
   test_fork();
   return check_result();
 }
