@@ -117,7 +117,7 @@ def test_one_graph_with_many_nodes_on_several_threads():
     w = torch.ones(50, 50, requires_grad=True)
     y = w
     parts = []
-    for i in range(40):
+    for _ in range(40):
         y = (y * 1.01).tanh() + w
         parts.append(y.sum())
     z = sum(parts)
