@@ -92,6 +92,7 @@ class Storage {
  private:
   Storage() = default;
   void destroy();
+  static void end(Storage* storage);
   void free_data();
 
   std::atomic<uint32_t> refs_{1};

@@ -76,11 +76,13 @@ class TensorImpl {
   // Whether any tensor has such a bit: callers that must resolve them look here first.
   static bool any_lazy() { return lazy_tensors_.load(std::memory_order_relaxed) != 0; }
 
-  // Called instead of destroy() when Python owns attributes of this tensor; see bindings.
+
  private:
   TensorImpl() = default;
   ~TensorImpl() = default;
   void destroy();
+  static void drop_owned(TensorImpl* t);
+  static void end(TensorImpl* t);
   void refresh_contiguous();
   friend class Tensor;
 

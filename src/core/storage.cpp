@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "core/unwinding.h"
 #include "rushlight/error.h"
 #include "rushlight/memory.h"
 
@@ -64,11 +65,19 @@ void Storage::free_data() {
     require_backend(device_).deallocate(data_, capacity_, device_.index);
 }
 
+// The owner of foreign memory may let go of the last tensor on other memory.
 void Storage::destroy() {
-  const size_t block = kHeader + block_bytes_;
-  free_data();
-  this->~Storage();
-  rushlight::deallocate(this, block);
+  if (deleter_) [[unlikely]]
+    Unwinding::free<end>(this);
+  else
+    end(this);
+}
+
+void Storage::end(Storage* s) {
+  const size_t block = kHeader + s->block_bytes_;
+  s->free_data();
+  s->~Storage();
+  rushlight::deallocate(s, block);
 }
 
 bool Storage::try_retain() {

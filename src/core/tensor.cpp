@@ -3,6 +3,7 @@
 #include <new>
 
 #include "core/parked.h"
+#include "core/unwinding.h"
 #include "layout/layout.h"
 #include "rushlight/autograd.h"
 #include "rushlight/memory.h"
@@ -68,19 +69,30 @@ void TensorImpl::refresh_contiguous() { contiguous = layout::is_contiguous(sizes
 
 void forget_retained(TensorImpl& t);  // autograd/history.cpp
 
+// Gradients and attributes may be the last owners of other tensors.
 void TensorImpl::destroy() {
-  if (autograd) [[unlikely]] {
-    forget_retained(*this);
-    delete autograd;
+  if (autograd || python) [[unlikely]]
+    Unwinding::free<drop_owned>(this);
+  else
+    end(this);
+}
+
+void TensorImpl::drop_owned(TensorImpl* t) {
+  if (t->autograd) {
+    forget_retained(*t);
+    delete t->autograd;
   }
-  if (python) [[unlikely]]
-    release_parked(python);
-  if (base) base->release();
-  set_lazy(0);
-  if (dims_ != inline_) delete[] dims_;
-  if (version != &storage->version() && version->owners.fetch_sub(1) == 1) delete version;
-  this->~TensorImpl();
-  deallocate(this, sizeof(TensorImpl));
+  if (t->python) release_parked(t->python);
+  end(t);
+}
+
+void TensorImpl::end(TensorImpl* t) {
+  if (t->base) t->base->release();
+  t->set_lazy(0);
+  if (t->dims_ != t->inline_) delete[] t->dims_;
+  if (t->version != &t->storage->version() && t->version->owners.fetch_sub(1) == 1) delete t->version;
+  t->~TensorImpl();
+  deallocate(t, sizeof(TensorImpl));
 }
 
 Tensor share(const Tensor& t) {
