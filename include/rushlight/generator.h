@@ -19,7 +19,9 @@ class GeneratorImpl {
  public:
   static constexpr int kWords = 624;
 
-  explicit GeneratorImpl(uint64_t seed = kDefaultSeed) { reseed(seed); }
+  explicit GeneratorImpl(uint64_t seed = kDefaultSeed);
+  ~GeneratorImpl();
+  GeneratorImpl(const GeneratorImpl&) = delete;
 
   // Starts the stream of `seed` and forgets the cached normal samples. Only the low 32 bits choose the stream.
   void reseed(uint64_t seed);
@@ -52,15 +54,19 @@ class GeneratorImpl {
   std::optional<float> next_float_normal;
   std::optional<double> next_double_normal;
 
+  // Free in the child of a fork, whatever other threads were drawing.
   std::mutex mutex;
 
  private:
+  static void register_fork_handlers();
   void advance();
 
   uint32_t state_[kWords];
   int next_ = 0;  // index of the next word
   int end_ = 0;   // where the words of this round stop
   uint64_t seed_ = 0;
+  GeneratorImpl* previous_ = nullptr;  // all that there are
+  GeneratorImpl* next_one_ = nullptr;
 };
 
 // Handle to a generator; copies share the state, as in Python. Methods lock, except impl().

@@ -76,7 +76,6 @@ class TensorImpl {
   // Whether any tensor has such a bit: callers that must resolve them look here first.
   static bool any_lazy() { return lazy_tensors_.load(std::memory_order_relaxed) != 0; }
 
-
  private:
   TensorImpl() = default;
   ~TensorImpl() = default;
@@ -94,6 +93,14 @@ class TensorImpl {
   int64_t inline_[2 * kInlineDims];
 };
 
+// Beside those of dtype.h, for data_ptr().
+template <>
+struct DTypeOf<uint16_t> : std::integral_constant<DType, DType::UInt16> {};
+template <>
+struct DTypeOf<uint32_t> : std::integral_constant<DType, DType::UInt32> {};
+template <>
+struct DTypeOf<uint64_t> : std::integral_constant<DType, DType::UInt64> {};
+
 class Tensor {
  public:
   Tensor() = default;
@@ -105,23 +112,23 @@ class Tensor {
   TensorImpl* release() { return impl_.detach(); }
   bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
 
-  int64_t dim() const { return static_cast<int64_t>(impl_->sizes().size()); }
-  IntSpan sizes() const { return impl_->sizes(); }
-  IntSpan strides() const { return impl_->strides(); }
+  int64_t dim() const { return static_cast<int64_t>(get().sizes().size()); }
+  IntSpan sizes() const { return get().sizes(); }
+  IntSpan strides() const { return get().strides(); }
   // Negative dims count from the end; IndexError outside.
   int64_t size(int64_t dim) const;
   int64_t stride(int64_t dim) const;
-  int64_t numel() const { return impl_->numel; }
-  DType dtype() const { return impl_->dtype; }
-  int64_t item_size() const { return rushlight::item_size(impl_->dtype); }
+  int64_t numel() const { return get().numel; }
+  DType dtype() const { return get().dtype; }
+  int64_t item_size() const { return rushlight::item_size(get().dtype); }
   int64_t nbytes() const { return numel() * item_size(); }
-  Device device() const { return impl_->storage->device(); }
-  const Ref<Storage>& storage() const { return impl_->storage; }
-  int64_t storage_offset() const { return impl_->offset; }
+  Device device() const { return get().storage->device(); }
+  const Ref<Storage>& storage() const { return get().storage; }
+  int64_t storage_offset() const { return get().offset; }
   // The values are the conjugates (negatives) of the memory; conj.h makes such tensors and plain ones of them.
-  bool is_conj() const { return impl_->lazy() & TensorImpl::kConj; }
-  bool is_neg() const { return impl_->lazy() & TensorImpl::kNeg; }
-  bool is_lazy() const { return impl_->lazy() != 0; }
+  bool is_conj() const { return get().lazy() & TensorImpl::kConj; }
+  bool is_neg() const { return get().lazy() & TensorImpl::kNeg; }
+  bool is_lazy() const { return get().lazy() != 0; }
   // First element; for tensors without elements any address. RuntimeError where a lazy bit is set: kernels would read
   // values that are not the tensor's.
   char* data() const {
@@ -130,20 +137,24 @@ class Tensor {
     return raw_data();
   }
   // The same for callers that mind the lazy bits themselves.
-  char* raw_data() const { return impl_->storage->data() + impl_->offset * item_size(); }
+  char* raw_data() const { return get().storage->data() + get().offset * item_size(); }
+  // The same as elements of T, which must be the C++ type of the dtype.
   template <class T>
   T* data_ptr() const {
+    constexpr DType expected = DTypeOf<std::remove_cv_t<T>>::value;
+    if (dtype() != expected) [[unlikely]]
+      fail_dtype(expected);
     return reinterpret_cast<T*>(data());
   }
   // Row-major without gaps.
-  bool is_contiguous() const { return impl_->contiguous; }
+  bool is_contiguous() const { return get().contiguous; }
   bool is_non_overlapping_and_dense() const;
 
-  uint32_t version() const { return impl_->version->value.load(std::memory_order_relaxed); }
+  uint32_t version() const { return get().version->value.load(std::memory_order_relaxed); }
   // Called by every operation that writes: `operation` must be a string literal.
   void bump_version(const char* operation) const {
-    impl_->version->operation = operation;
-    impl_->version->value.fetch_add(1, std::memory_order_relaxed);
+    get().version->operation = operation;
+    get().version->value.fetch_add(1, std::memory_order_relaxed);
   }
 
   // ---- autograd
@@ -182,7 +193,15 @@ class Tensor {
   }
 
  private:
+  // Whatever looks at a tensor comes through here: Error where it is undefined.
+  TensorImpl& get() const {
+    if (!impl_) [[unlikely]]
+      fail_undefined();
+    return *impl_.get();
+  }
+  [[noreturn, gnu::cold]] static void fail_undefined();
   [[noreturn]] void fail_lazy() const;
+  [[noreturn, gnu::cold]] void fail_dtype(DType expected) const;
   Ref<TensorImpl> impl_;
 };
 

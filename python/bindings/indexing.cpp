@@ -385,6 +385,7 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     index_put_(p.view, compact(p), v);
     return 0;
   });
+  if (status && take_interrupted()) count_change(self);
   if (status == 0 || !foreign_takes_over(take_over)) return status;
   return PyErr_Occurred() ? -1 : 0;
 }

@@ -1,8 +1,5 @@
 // The extension module rushlight._C.
-#include <unistd.h>
-
 #include "bindings/override.h"
-#include "cpu/loop_plan.h"
 
 namespace nb = nanobind;
 using namespace rushlight;
@@ -18,24 +15,15 @@ void python_warning(const std::string& message) {
   if (failed < 0) throw PythonError{};
 }
 
-void* release_lock() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
-// While the interpreter shuts down, Python ends other threads here by unwinding them, which the functions above do not
-// survive: such a thread waits for the end of the process instead.
-void take_lock(void* state) {
-  if (!state) return;
-  try {
-    PyEval_RestoreThread(static_cast<PyThreadState*>(state));
-  } catch (...) {
-    for (;;) pause();
-  }
-}
-
 }  // namespace
 
 NB_MODULE(_C, m) {
+  // Types, caches and the objects of tensors are one for the process.
+  if (PyInterpreterState_Get() != PyInterpreterState_Main())
+    throw std::runtime_error("rushlight does not support subinterpreters: import it in the main interpreter only");
   nb::set_leak_warnings(false);
   set_warning_handler(python_warning);
-  cpu::g_blocking_hooks = {release_lock, take_lock};
+  bind_signals();
   nb::register_exception_translator(
       [](const std::exception_ptr& p, void*) {
         try {
@@ -43,6 +31,8 @@ NB_MODULE(_C, m) {
         } catch (const Error&) {
           set_python_error();
         } catch (const std::bad_cast&) {
+          set_python_error();
+        } catch (const std::bad_alloc&) {
           set_python_error();
         } catch (const PythonError&) {
         }

@@ -280,6 +280,14 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
   return result.get() == copy ? Py_NewRef(changed) : result.release();
 }
 
+// What a call that a signal has stopped may have written to.
+[[gnu::cold]] void note_written(const Args& args) {
+  const auto* s = static_cast<const Signature*>(args.signature);
+  if (!take_interrupted() || !s) return;
+  for (size_t i = 0; i < s->params.size(); ++i)
+    if ((i == 0 && s->inplace) || s->params[i].name == "out") count_change(args.values[i]);
+}
+
 }  // namespace
 
 PyObject* call(PyObject* callable, PyObject* const* given, size_t nargsf, PyObject* names) {
@@ -305,6 +313,7 @@ PyObject* call(PyObject* callable, PyObject* const* given, size_t nargsf, PyObje
     return fail_call(f, given, count, names, method);
   } catch (...) {
     set_python_error();
+    note_written(args);
     return nullptr;
   }
 }

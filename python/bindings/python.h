@@ -130,6 +130,12 @@ class Owned {
   PyObject* object_;
 };
 
+// ---- signals (signals.cpp)
+// Whether a signal has stopped a kernel since the last call: what it wrote to is left partly written.
+bool take_interrupted();
+// Counts a change of a tensor or of those in a list or tuple.
+void count_change(PyObject* written);
+
 // ---- arguments (parser.cpp)
 inline constexpr int kMaxParams = 16;
 
@@ -259,6 +265,7 @@ void pin(S& storage) {
 }
 
 // ---- registration, one function per file
+void bind_signals();
 void bind_values(nb::module_& m);
 void bind_tensor_type(nb::module_& m);
 void bind_storage(nb::module_& m);

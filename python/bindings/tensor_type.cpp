@@ -256,7 +256,7 @@ template <class F>
 
 template <class F>
 PyObject* change(PyObject* a, PyObject* b, const char* method, F&& f) {
-  return guarded([&]() -> PyObject* {
+  PyObject* const result = guarded([&]() -> PyObject* {
     if (overrides_possible() || TensorImpl::any_lazy()) [[unlikely]]
       return change_carefully(a, b, method, f);
     const Side y(b);
@@ -265,6 +265,9 @@ PyObject* change(PyObject* a, PyObject* b, const char* method, F&& f) {
     f(unwrap(a), y.operand());
     return Py_NewRef(a);
   });
+  if (!result && take_interrupted()) [[unlikely]]
+    count_change(a);
+  return result;
 }
 
 #define RL_INPLACE(name, method, function)                                                  \

@@ -194,7 +194,7 @@ void set_python_error() noexcept {
   } catch (nb::python_error& e) {
     e.restore();
   } catch (const std::bad_alloc&) {
-    PyErr_SetString(PyExc_RuntimeError, "DefaultCPUAllocator: can't allocate memory");
+    PyErr_SetString(g_oom_error, "DefaultCPUAllocator: can't allocate memory for the scratch space of an operation");
   } catch (const std::bad_cast&) {
     PyErr_SetString(PyExc_TypeError, "argument of the wrong type");
   } catch (const std::exception& e) {

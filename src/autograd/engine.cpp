@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "autograd/hooks.h"
+#include "core/thread_pool.h"
 #include "cpu/loop_plan.h"
 #include "layout/layout.h"
 #include "rushlight/conj.h"
@@ -337,9 +338,11 @@ struct Run {
   }
 
   void run() {
+    unsigned steps = 0;
     while (!waiting.empty()) {
       const Waiting::Entry next = waiting.take();
       step(*next.node, std::unique_ptr<Buffer>(next.buffer));
+      if (++steps % 8 == 0 && detail::between_nodes) detail::between_nodes();
     }
     for (size_t i = 0; i < callbacks.size(); ++i) {  // a callback may queue others
       const auto callback = std::move(callbacks[i]);

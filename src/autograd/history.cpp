@@ -211,7 +211,7 @@ void regenerate(const Tensor& view, AutogradMeta& meta) {
 }  // namespace
 
 bool Tensor::requires_grad() const {
-  const TensorImpl& t = *impl_;
+  const TensorImpl& t = get();
   if (t.autograd && (t.autograd->requires_grad || t.autograd->grad_fn)) return true;
   // Also of a view that was not recorded, as torch has it, although no gradient leaves it.
   return t.base && is_differentiable(t.dtype) && base_of(*this).requires_grad();
@@ -236,7 +236,7 @@ const Tensor& Tensor::set_requires_grad(bool value) const {
 bool Tensor::is_leaf() const { return !grad_fn(); }
 
 Ref<Node> Tensor::grad_fn() const {
-  const TensorImpl& t = *impl_;
+  const TensorImpl& t = get();
   if (t.base) {
     if (lets_through(t) && is_differentiable(t.dtype) && base_of(*this).requires_grad()) {
       AutogradMeta& meta = meta_of(*this);
@@ -251,11 +251,13 @@ Ref<Node> Tensor::grad_fn() const {
   return t.autograd ? t.autograd->grad_fn : Ref<Node>();
 }
 
-Tensor Tensor::grad() const { return impl_->autograd ? impl_->autograd->grad : Tensor(); }
+Tensor Tensor::grad() const { return get().autograd ? get().autograd->grad : Tensor(); }
 
 void Tensor::set_grad(const Tensor& g) const {
   if (!g.defined()) {
-    if (impl_->autograd) impl_->autograd->grad = Tensor();
+    // Dropped at the end: freeing it may run code that looks here.
+    Tensor old;
+    if (get().autograd) old = std::exchange(impl_->autograd->grad, Tensor());
     return;
   }
   if (g.dtype() != dtype())
@@ -264,7 +266,7 @@ void Tensor::set_grad(const Tensor& g) const {
   if (!equal(g.sizes(), sizes()))
     fail("attempting to assign a gradient of size '", g.sizes(), "' to a tensor of size '", sizes(),
          "'. Please ensure that the gradient and the tensor are the same size");
-  meta_of(*this).grad = resolve_lazy(g);
+  const Tensor old = std::exchange(meta_of(*this).grad, resolve_lazy(g));
 }
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph, bool create_graph) const {
@@ -391,6 +393,7 @@ void rebase_history(const Tensor& t, const Ref<Node>& node) {
 }
 
 void check_inplace(const Tensor& t, bool recorded) {
+  static_cast<void>(t.dtype());  // Error where it is undefined
   const TensorImpl& impl = *t.impl();
   if (impl.inference && !InferenceMode::enabled())
     fail(

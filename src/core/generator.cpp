@@ -1,6 +1,8 @@
 // MT19937 (Matsumoto and Nishimura, 1998): seeding, the recurrence, and torch's serialised state.
 #include "rushlight/generator.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <cstring>
 #include <random>
@@ -57,6 +59,42 @@ struct SavedState {
 static_assert(sizeof(SavedState) == GeneratorImpl::kStateBytes);
 
 }  // namespace
+
+// ---- fork: the thread that was drawing does not exist in the child, and its lock would never be given back
+
+namespace {
+constinit std::mutex g_all_mutex;
+constinit GeneratorImpl* g_all = nullptr;
+}  // namespace
+
+void GeneratorImpl::register_fork_handlers() {
+  static const int registered = pthread_atfork([] { g_all_mutex.lock(); }, [] { g_all_mutex.unlock(); },
+                                               [] {
+                                                 for (GeneratorImpl* g = g_all; g; g = g->next_one_) {
+                                                   if (!g->mutex.try_lock())
+                                                     ::new (&g->mutex) std::mutex;
+                                                   else
+                                                     g->mutex.unlock();
+                                                 }
+                                                 g_all_mutex.unlock();
+                                               });
+  static_cast<void>(registered);
+}
+
+GeneratorImpl::GeneratorImpl(uint64_t seed) {
+  reseed(seed);
+  register_fork_handlers();
+  const std::lock_guard lock(g_all_mutex);
+  next_one_ = g_all;
+  if (g_all) g_all->previous_ = this;
+  g_all = this;
+}
+
+GeneratorImpl::~GeneratorImpl() {
+  const std::lock_guard lock(g_all_mutex);
+  (previous_ ? previous_->next_one_ : g_all) = next_one_;
+  if (next_one_) next_one_->previous_ = previous_;
+}
 
 void GeneratorImpl::reseed(uint64_t seed) {
   seed_ = seed;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "core/retired.h"
 #include "core/unwinding.h"
 #include "rushlight/error.h"
 #include "rushlight/memory.h"
@@ -127,16 +128,30 @@ void Storage::resize(size_t nbytes) {
     return;
   }
   const Backend& backend = require_backend(device_);
-  char* data = static_cast<char*>(backend.allocate(nbytes, device_.index));
+  void* header = inline_ ? nullptr : rushlight::allocate(kHeader);
+  char* data;
+  try {
+    data = static_cast<char*>(backend.allocate(nbytes, device_.index));
+  } catch (...) {
+    rushlight::deallocate(header, kHeader);
+    throw;
+  }
   // Everything, not nbytes_ only: tensors may see more than that after a shrink.
   if (device_.is_cpu() && capacity_) std::memcpy(data, data_, capacity_);
+  Ref<Storage> old;
   if (inline_) {
     inline_ = false;
   } else {
-    free_data();
+    // Kernels of other threads may be at work there.
+    Storage* s = new (header) Storage;
+    s->device_ = device_;
+    s->data_ = data_;
+    s->nbytes_ = s->capacity_ = capacity_;
+    old = Ref<Storage>::adopt(s);
   }
   data_ = data;
   nbytes_ = capacity_ = nbytes;
+  if (old) retire(std::move(old));
 }
 
 }  // namespace rushlight

@@ -104,6 +104,10 @@ Tensor share(const Tensor& t) {
   return Tensor::adopt(impl);
 }
 
+void Tensor::fail_undefined() { fail("expected a tensor, but got one that is undefined"); }
+
+void Tensor::fail_dtype(DType expected) const { fail("expected scalar type ", expected, " but found ", dtype()); }
+
 void Tensor::fail_lazy() const {
   if (is_conj()) fail("the memory of a tensor that has the conjugate bit set was asked for; call resolve_conj() first");
   fail("the memory of a tensor that has the negative bit set was asked for; call resolve_neg() first");

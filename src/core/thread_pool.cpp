@@ -127,6 +127,7 @@ struct Job {
       const uint64_t last = std::min(share.end, first + batch);
       for (uint64_t chunk = first; chunk < last; ++chunk) {
         if (stop.load(std::memory_order_relaxed)) return;
+        poll_interrupts();
         range.call(chunk);
       }
     }
@@ -259,6 +260,10 @@ Pool& pool() {
 
 }  // namespace
 
+constinit thread_local detail::Callback detail::between_chunks RUSHLIGHT_TLS_INITIAL_EXEC = nullptr;
+
+constinit detail::Callback detail::between_nodes = nullptr;
+
 int get_num_threads() { return thread_count().load(std::memory_order_relaxed); }
 
 void set_num_threads(int n) {
@@ -274,7 +279,10 @@ void detail::run_chunks(int64_t begin, int64_t end, int64_t grain, ChunkFunction
     const int threads = get_num_threads();
     if (threads > 1 && pool().run(range, threads)) return;
   }
-  for (uint64_t chunk = 0, count = range.count(); chunk < count; ++chunk) range.call(chunk);
+  for (uint64_t chunk = 0, count = range.count(); chunk < count; ++chunk) {
+    poll_interrupts();
+    range.call(chunk);
+  }
 }
 
 }  // namespace rushlight

@@ -5,6 +5,8 @@
 #include <memory>
 #include <type_traits>
 
+#include "rushlight/memory.h"
+
 #pragma GCC visibility push(default)
 
 namespace rushlight {
@@ -19,9 +21,22 @@ void set_num_threads(int n);
 bool in_parallel_region();
 
 namespace detail {
+// Called between the chunks of long loops by the thread that has set it, while that thread runs them; may throw, which
+// stops the loop. The Python layer looks for signals here.
+using Callback = void (*)();
+extern constinit thread_local Callback between_chunks RUSHLIGHT_TLS_INITIAL_EXEC;
+
+// Called between the nodes of a backward, with the lock of the interpreter if there is one; may throw. Set once.
+extern constinit Callback between_nodes;
+
 using ChunkFunction = void (*)(void* context, int64_t begin, int64_t end);
 void run_chunks(int64_t begin, int64_t end, int64_t grain, ChunkFunction function, void* context);
 }  // namespace detail
+
+// For loops without chunks, every millisecond or so.
+inline void poll_interrupts() {
+  if (detail::between_chunks) detail::between_chunks();
+}
 
 // Calls f(b, e) for the chunks [begin + i * grain, begin + (i + 1) * grain), the last one cut at `end`; a grain below 1
 // counts as 1. The chunks never depend on the number of threads, so per-chunk results combined in order have the same

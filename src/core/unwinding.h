@@ -1,4 +1,5 @@
-// Chains of owners (memory that keeps other memory alive, gradients of gradients) are freed in a loop, not by recursion.
+// Chains of owners (memory that keeps other memory alive, gradients of gradients) are freed in a loop, not by
+// recursion.
 #pragma once
 
 #include "rushlight/memory.h"

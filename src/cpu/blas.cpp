@@ -1,6 +1,7 @@
 #include "cpu/blas.h"
 
 #include <dlfcn.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -9,6 +10,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "rushlight/error.h"
 
 namespace rushlight::cpu {
 namespace {
@@ -97,7 +100,31 @@ bool fill(Blas& library) {
   return false;
 }
 
+// What a buffer takes on the processors that have the largest, and what loading takes beside the first one.
+constexpr size_t kBufferBytes = (size_t{128} << 20) + (size_t{1} << 20);
+constexpr size_t kLibraryBytes = size_t{64} << 20;
+
+std::atomic<int> g_running{0};
+
+void check_memory(size_t nbytes) {
+  void* p = mmap(nullptr, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED)
+    fail<OutOfMemoryError>("DefaultCPUAllocator: can't allocate memory: OpenBLAS needs ",
+                           static_cast<unsigned long long>(nbytes), " bytes for a product of matrices");
+  munmap(p, nbytes);
+}
+
+// By a product that is too large to do without one.
+void make_first_buffer(const Blas& library) {
+  if (library.set_num_threads) library.set_num_threads(1);
+  constexpr int64_t n = 128;
+  const std::vector<double> a(n * n), b(n * n);
+  std::vector<double> c(n * n);
+  library.dgemm(kBlasRowMajor, kBlasNoTrans, kBlasNoTrans, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n);
+}
+
 const Blas* load() {
+  check_memory(kBufferBytes + kLibraryBytes);
   std::string tried;
   for (const std::string& path : candidates()) {
     std::string reason;
@@ -105,7 +132,10 @@ const Blas* load() {
       static Blas library;  // filled once: the caller holds the lock
       library = Blas{};
       library.handle = handle;
-      if (fill(library)) return &library;
+      if (fill(library)) {
+        make_first_buffer(library);
+        return &library;
+      }
       reason = "it lacks functions of BLAS";
       dlclose(handle);
     } else if (const char* error = dlerror()) {
@@ -129,6 +159,21 @@ const Blas* blas() {
   g_blas.store(library, std::memory_order_release);
   return library;
 }
+
+BlasBuffer::BlasBuffer() {
+  blas();
+  const int others = g_running.fetch_add(1);
+  if (others == 0) [[likely]]  // the first buffer is there
+    return;
+  try {
+    check_memory(kBufferBytes * static_cast<size_t>(others));
+  } catch (...) {
+    g_running.fetch_sub(1);
+    throw;
+  }
+}
+
+BlasBuffer::~BlasBuffer() { g_running.fetch_sub(1); }
 
 void set_blas_threads(int count) {
   if (count < 1)

@@ -41,6 +41,15 @@ struct Blas {
 // std::runtime_error that names what was tried.
 const Blas* blas();
 
+// Around every call of a product. OpenBLAS ends the process where it finds no memory for the buffer of a thread, so
+// that there must be room before: OutOfMemoryError otherwise. Buffers are kept, one per call at a time.
+class BlasBuffer {
+ public:
+  BlasBuffer();
+  ~BlasBuffer();
+  BlasBuffer(const BlasBuffer&) = delete;
+};
+
 // Fills the entry points from Fortran's dgemm_, zgemv_ ... of a library with integers of either width. False if one is
 // missing.
 bool use_fortran_blas(Blas& library);

@@ -63,8 +63,8 @@ void run(const Tensor& in, int64_t dim, const Tensor& values, const Tensor& indi
   const int64_t n = in.dim() ? in.sizes()[dim] : 1;
   for (int64_t d = 0; d < dim; ++d) outer *= in.sizes()[d];
   for (int64_t d = dim + 1; d < in.dim(); ++d) inner *= in.sizes()[d];
-  const T* const x = in.data_ptr<T>();
-  T* const v = values.data_ptr<T>();
+  const T* const x = reinterpret_cast<const T*>(in.data());
+  T* const v = reinterpret_cast<T*>(values.data());
   int64_t* const p = indices.data_ptr<int64_t>();
   BlockingRegion region(in.numel() > kSerialElements);
   if (inner == 1) {

@@ -204,6 +204,7 @@ void blas_product(int64_t m, int64_t n, int64_t k, typename Ty::T alpha, const M
   const BlasLayout la = blas_layout(m, k, a), lb = blas_layout(k, n, b);
   const int64_t ldc = m == 1 ? n : c_rs;
   OneBlasThread one;
+  const BlasBuffer buffer;
   if constexpr (Ty::complex) {
     if (n == 1 && !b.conj && (b.rs > 0 || k == 1))
       return complex_gemv<T>(m, k, alpha, a, la, b.data, k == 1 ? 1 : b.rs, beta, c, ldc);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/retired.h"
 #include "core/thread_pool.h"
 #include "cpu/copy_short.h"
 #include "layout/layout.h"
@@ -10,6 +11,16 @@
 namespace rushlight::cpu {
 
 BlockingHooks g_blocking_hooks;
+
+void BlockingRegion::enter() {
+  use_ = begin_use();
+  state_ = g_blocking_hooks.enter();
+}
+
+void BlockingRegion::leave() {
+  end_use(use_);
+  g_blocking_hooks.leave(state_);
+}
 
 namespace {
 

@@ -46,16 +46,21 @@ struct BlockingHooks {
 [[gnu::visibility("default")]] extern BlockingHooks g_blocking_hooks;
 class BlockingRegion {
  public:
-  explicit BlockingRegion(bool active)
-      : active_(active && g_blocking_hooks.enter), state_(active_ ? g_blocking_hooks.enter() : nullptr) {}
+  explicit BlockingRegion(bool active) : active_(active && g_blocking_hooks.enter) {
+    if (active_) enter();
+  }
   ~BlockingRegion() {
-    if (active_) g_blocking_hooks.leave(state_);
+    if (active_) leave();
   }
   BlockingRegion(const BlockingRegion&) = delete;
 
  private:
+  void enter();
+  void leave();
+
   bool active_;
-  void* state_;
+  int use_ = 0;  // of memory: see core/retired.h
+  void* state_ = nullptr;
 };
 
 }  // namespace rushlight::cpu

@@ -87,7 +87,7 @@ void is_in(const Tensor& elements, const Tensor& tests, bool invert, const Tenso
   const DType dtype = elements.dtype();
   const SortKernel& kernel = sorts().kernel[static_cast<int>(dtype)];
   const int64_t n = elements.numel(), item = elements.item_size();
-  uint8_t* const to = out.data_ptr<uint8_t>();
+  auto* const to = reinterpret_cast<uint8_t*>(out.data_ptr<bool>());
   BlockingRegion region(n + tests.numel() > kSerialElements);
   std::vector<int64_t> found = keys_of(tests, kernel);
   // NaN is not even one of itself.

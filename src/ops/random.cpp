@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/thread_pool.h"
 #include "cpu/loop_plan.h"
 #include "cpu/random.h"
 #include "layout/layout.h"
@@ -35,7 +36,14 @@ void fill_memory(const char* operation, const Tensor& t, F&& fill) {
   const Tensor to = dense ? t : dense_like(t, t.dtype());
   {
     cpu::BlockingRegion region(t.numel() > cpu::kSerialElements);
-    fill(to.data(), t.dtype(), t.numel());
+    // In pieces that signals may stop. They are of whole blocks of normal numbers, and the last one is no short one.
+    constexpr int64_t kPiece = int64_t{1} << 20;
+    int64_t at = 0;
+    for (; t.numel() - at >= 2 * kPiece; at += kPiece) {
+      poll_interrupts();
+      fill(to.data() + at * t.item_size(), t.dtype(), kPiece);
+    }
+    fill(to.data() + at * t.item_size(), t.dtype(), t.numel() - at);
   }
   if (!dense) cpu::copy_elements(t, to);
   t.bump_version(operation);

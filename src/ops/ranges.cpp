@@ -71,7 +71,7 @@ Tensor generated(int64_t n, DType dtype, int64_t half, const F& f, const G& g) {
 // a + i * s in wrapping arithmetic.
 template <class T>
 void count_up(const Tensor& t, uint64_t a, uint64_t s) {
-  T* const out = t.data_ptr<T>();
+  T* const out = reinterpret_cast<T*>(t.data());
   for_pieces(t.numel(), [=](int64_t begin, int64_t end) {
     uint64_t value = a + static_cast<uint64_t>(begin) * s;
     for (int64_t i = begin; i < end; ++i, value += s) out[i] = static_cast<T>(value);

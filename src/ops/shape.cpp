@@ -4,6 +4,7 @@
 #include <bitset>
 
 #include "autograd/hooks.h"
+#include "core/retired.h"
 #include "layout/layout.h"
 #include "ops/elementwise.h"
 #include "rushlight/conj.h"
@@ -436,9 +437,9 @@ const Tensor& resize_(const Tensor& self, IntSpan sizes) {
 }
 
 void set_storage(const Tensor& self, const Tensor& source) {
+  if (self.dtype() != source.dtype() || !equal(self.sizes(), source.sizes())) autograd::forget_accumulator(self);
   TensorImpl& t = *self.impl();
   const TensorImpl& s = *source.impl();
-  if (t.dtype != s.dtype || !equal(t.sizes(), s.sizes())) autograd::forget_accumulator(self);
   if (t.version == &t.storage->version()) {
     // The counter goes with the tensor, not with the memory that it leaves.
     auto* counter = new VersionCounter;
@@ -447,7 +448,7 @@ void set_storage(const Tensor& self, const Tensor& source) {
     counter->owners = 1;
     t.version = counter;
   }
-  t.storage = s.storage;
+  retire(std::exchange(t.storage, s.storage));
   t.dtype = s.dtype;
   t.set_lazy(s.lazy());
   t.set_geometry(s.sizes(), s.strides(), s.offset);
