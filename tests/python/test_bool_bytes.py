@@ -90,11 +90,11 @@ NUMBERS = {"int": (0, 1, 2), "float": (0.5,), "bool": (True, False), "Scalar": (
 SHAPES = [(7,), (4, 4), (2, 3, 300), (70, 37)]
 
 
-def arguments(parameters, tensors, pick):
+def arguments(parameters, tensors, pick, shapes=SHAPES):
     """Arguments of one call; `tensors` makes the operands, `pick` numbers the variants. None: there are none."""
     args, kwargs = [], {}
-    shape = SHAPES[pick % len(SHAPES)]
-    tensors = partial(tensors, layout=pick // len(SHAPES) % 3)
+    shape = shapes[pick % len(shapes)]
+    tensors = partial(tensors, layout=pick // len(shapes) % 3)
     for kind, name, required, by_name in parameters:
         if not required:
             continue
@@ -105,7 +105,7 @@ def arguments(parameters, tensors, pick):
         elif kind == "Tensor[]":
             value = [tensors(shape), tensors(shape)]
         elif kind in NUMBERS:
-            value = NUMBERS[kind][pick // len(SHAPES) % len(NUMBERS[kind])]
+            value = NUMBERS[kind][pick // len(shapes) % len(NUMBERS[kind])]
         elif kind.startswith("int["):
             value = list(range(len(shape)))[: 1 + pick % 2] if "dim" in name else list(shape)
         elif kind == "dtype":
