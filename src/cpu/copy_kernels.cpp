@@ -32,9 +32,6 @@ RL_INLINE To convert(From x) {
       return bool(convert<Boolean>(x.re)) | bool(convert<Boolean>(x.im));
     else
       return convert<To>(x.re);
-  } else if constexpr (std::is_same_v<From, Boolean>) {
-    // As a minimum, so that the conversions of bytes follow, which vectorise better than those of C++ bools.
-    return convert<To>(x.byte < 1 ? x.byte : uint8_t{1});
   } else if constexpr (kIsHalf<From>) {
     return convert<To>(From::to_float(x.bits));
   } else if constexpr (kIsHalf<To>) {
@@ -122,6 +119,21 @@ RL_INLINE void widen_bytes(To* out, const From* in, int64_t n) {
 }
 #endif
 
+// The conversions of bytes vectorise better than those of C++ bools.
+template <class To>
+RL_INLINE void bools_as_bytes(char* const* data, const int64_t* strides, int64_t n) {
+  uint8_t units[kLoopBuffer];
+  const int64_t steps[2] = {strides[0], 1};
+  for (int64_t done = 0; done < n; done += kLoopBuffer) {
+    const int64_t m = n - done < kLoopBuffer ? n - done : kLoopBuffer;
+    const Boolean* const x = reinterpret_cast<const Boolean*>(data[1]) + done;
+    for (int64_t i = 0; i < m; ++i) units[i] = x[i];
+    char* const part[2] = {data[0] + done * strides[0], reinterpret_cast<char*>(units)};
+    unary_loop<To, uint8_t>(part, steps, m,
+                            [](uint8_t u) __attribute__((always_inline)) -> To { return convert<To>(u); });
+  }
+}
+
 template <class To, class From>
 void cast_loop(char* const* data, const int64_t* strides, int64_t n, const void*) {
   if (strides[1] == 0) return fill<To>(data[0], strides[0], n, convert<To>(at<From>(data[1], 0)));
@@ -138,6 +150,8 @@ void cast_loop(char* const* data, const int64_t* strides, int64_t n, const void*
       return narrow(reinterpret_cast<To*>(data[0]), reinterpret_cast<const From*>(data[1]), n);
   }
 #endif
+  if constexpr (std::is_same_v<From, Boolean> && sizeof(To) > 1)
+    if (strides[1] == 1) return bools_as_bytes<To>(data, strides, n);
   unary_loop<To, From>(data, strides, n, [](From x) __attribute__((always_inline)) -> To { return convert<To>(x); });
 }
 
