@@ -17,10 +17,11 @@ void python_warning(const std::string& message) {
 
 }  // namespace
 
+// nanobind's entry gets another name, so that subinterpreters are refused before it replaces what is one for the
+// process.
+#define PyInit__C make_module
+
 NB_MODULE(_C, m) {
-  // Types, caches and the objects of tensors are one for the process.
-  if (PyInterpreterState_Get() != PyInterpreterState_Main())
-    throw std::runtime_error("rushlight does not support subinterpreters: import it in the main interpreter only");
   nb::set_leak_warnings(false);
   set_warning_handler(python_warning);
   bind_signals();
@@ -79,4 +80,16 @@ NB_MODULE(_C, m) {
   } catch (const PythonError&) {
     throw nb::python_error();
   }
+}
+
+#undef PyInit__C
+
+// Types, caches and the objects of tensors are one for the process.
+extern "C" NB_EXPORT PyObject* PyInit__C() {
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(PyExc_ImportError,
+                    "rushlight does not support subinterpreters: import it in the main interpreter only");
+    return nullptr;
+  }
+  return make_module();
 }

@@ -19,7 +19,11 @@ PyObject* g_name = nullptr;      // "__torch_function__"
 PyObject* g_disabled = nullptr;  // what classes have there whose instances behave as plain tensors
 PyObject* g_not_wrapped = nullptr;
 
+}  // namespace
+
 bool modes_on() { return t_state != State::Disabled && t_modes && !t_modes->empty(); }
+
+namespace {
 
 struct StateGuard {
   explicit StateGuard(State to) : before(t_state) { t_state = to; }

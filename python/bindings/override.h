@@ -18,6 +18,9 @@ void note_override(PyTypeObject* type);
 // Whether the class has a handler other than Tensor's.
 bool has_own_handler(PyTypeObject* type);
 
+// Whether a mode takes over the calls of this thread.
+bool modes_on();
+
 // Which calls of a function can be taken over.
 enum class Overridable : uint8_t { Always, ByMode, Never };
 Overridable overridable(const std::string& name);

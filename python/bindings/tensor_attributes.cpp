@@ -211,8 +211,13 @@ int set_part(PyObject* self, PyObject* value, void* attribute) {
   });
 }
 
-// NumPy's older protocol, which imaging libraries ask for. Tensors that numpy() refuses do not have it.
+// NumPy's older protocol, which imaging libraries ask for. Tensors that numpy() refuses do not have it, nor those whose
+// handler is to see __array__.
 PyObject* get_array_interface(PyObject* self, void*) {
+  if (overrides_possible() && (modes_on() || has_own_handler(Py_TYPE(self)))) {
+    PyErr_SetString(PyExc_AttributeError, "a tensor with __torch_function__ has no __array_interface__");
+    return nullptr;
+  }
   PyObject* array = guarded([&] { return to_numpy(unwrap(self)); });
   if (!array) {
     if (PyErr_ExceptionMatches(PyExc_Exception)) {

@@ -219,7 +219,12 @@ def _tables() -> tuple[dict[object, list[Callable]], dict[Callable, str], set[Ca
             value = getattr(namespace, name, None)
             if not callable(value) and not isinstance(value, _Getter):
                 continue
-            if isinstance(value, (type, types.ModuleType)) or name in ("__class__", "__new__", "__dict__"):
+            if isinstance(value, (type, types.ModuleType)) or name in (
+                "__class__",
+                "__new__",
+                "__dict__",
+                "__array_interface__",
+            ):
                 continue
             if isinstance(value, _Getter):
                 get, put = value.__get__, value.__set__

@@ -321,7 +321,9 @@ def pinned(found, steps, machine):
 
 @entry("assignment takes lists and NumPy arrays")
 def converted_value(found, steps, machine):
-    return raised(found) == ("-", "RuntimeError") and "Index put requires the source and destination" in message(found.theirs)
+    return raised(found) == ("-", "RuntimeError") and "Index put requires the source and destination" in message(
+        found.theirs
+    )
 
 
 @entry("`copy.deepcopy` takes every tensor of a subclass")
