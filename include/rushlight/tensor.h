@@ -64,7 +64,7 @@ class TensorImpl {
   bool contiguous = true;
   ViewOrigin origin = ViewOrigin::Plain;
   bool inference = false;  // made in inference mode
-  uint16_t made_at = 0;    // of a view that was not recorded: the version then, modulo 2^16
+  uint16_t made_at = 0;    // of a view: the version then, modulo 2^16
 
   // The lazy bits: the elements are the conjugates, the negatives or both of what the memory holds.
   static constexpr uint8_t kConj = 1, kNeg = 2;

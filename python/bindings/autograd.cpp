@@ -171,7 +171,8 @@ PyObject* register_tensor_hook(PyObject* self, PyObject* hook) {
     for (const auto& h : hooks_of(*fn).tensor_pre)
       if (h.slot == slot && h.hook.target<TensorHooks>()) found = &h.hook;
   } else if (t.impl()->autograd) {
-    note_python(*autograd::edge_of(t).node);
+    // A view that was not recorded has no node.
+    if (const Edge edge = autograd::edge_of(t); edge.node) note_python(*edge.node);
     for (const auto& [id, h] : t.impl()->autograd->hooks)
       if (h.target<TensorHooks>()) found = &h;
   }
@@ -185,7 +186,8 @@ PyObject* register_leaf_hook(PyObject* self, PyObject* hook) {
   if (!t.is_leaf()) fail("post accumulate grad hooks cannot be registered on non-leaf tensors");
   check_callable(hook);
   track(self);
-  note_python(*autograd::edge_of(t).node);
+  if (const Edge edge = autograd::edge_of(t); edge.node) note_python(*edge.node);
+  if (!t.impl()->autograd) t.impl()->autograd = new AutogradMeta;
   auto& hooks = t.impl()->autograd->post_hooks;
   const TensorHook* found = hooks.empty() ? nullptr : &hooks.front().second;
   return add_to(dict_among<LeafHooks>(found, [&](LeafHooks&& h) { hooks.emplace_back(next_hook_id(), std::move(h)); }),

@@ -239,9 +239,13 @@ Ref<Node> Tensor::grad_fn() const {
   const TensorImpl& t = get();
   if (t.base) {
     if (lets_through(t) && is_differentiable(t.dtype) && base_of(*this).requires_grad()) {
+      if (!t.autograd || !t.autograd->grad_fn) {
+        // Made before its base required grad: no gradient goes there, as in torch, until one of them changes.
+        if (t.made_at == static_cast<uint16_t>(version())) return {};
+        // A view that was made a leaf stays one until an operation gives its base a history.
+        if (t.autograd && t.autograd->requires_grad && history_of_base(*this) <= t.autograd->base_history) return {};
+      }
       AutogradMeta& meta = meta_of(*this);
-      // A view that was made a leaf stays one until an operation gives its base a history.
-      if (meta.requires_grad && !meta.grad_fn && history_of_base(*this) <= meta.base_history) return {};
       if (!meta.grad_fn || meta.attr_version != version() || history_of_base(*this) > meta.base_history)
         regenerate(*this, meta);
       return meta.grad_fn;

@@ -35,8 +35,7 @@ Tensor make_view(const Tensor& self, const Geometry& g) {
   if (!from.inference) {
     impl->base = from.base ? from.base : self.impl();
     impl->base->retain();
-    if (!GradMode::enabled() || from.origin >= ViewOrigin::NoGrad)
-      impl->made_at = static_cast<uint16_t>(self.version());
+    impl->made_at = static_cast<uint16_t>(self.version());
     impl->origin = GradMode::enabled()        ? from.origin
                    : InferenceMode::enabled() ? ViewOrigin::Inference
                                               : ViewOrigin::NoGrad;
@@ -448,7 +447,8 @@ void set_storage(const Tensor& self, const Tensor& source) {
     counter->owners = 1;
     t.version = counter;
   }
-  retire(std::exchange(t.storage, s.storage));
+  Ref<Storage> next = s.storage;  // source may be self
+  retire(std::exchange(t.storage, std::move(next)));
   t.dtype = s.dtype;
   t.set_lazy(s.lazy());
   t.set_geometry(s.sizes(), s.strides(), s.offset);

@@ -188,7 +188,7 @@ def same_values(ours, theirs, tolerance):
             return False
         if math.isnan(x) and math.isnan(y):
             continue
-        if not (math.isfinite(x) and math.isfinite(y) and abs(x - y) <= tolerance * max(scale, 1e-3)):
+        if not (math.isfinite(x) and math.isfinite(y) and abs(x - y) <= tolerance * max(scale, 1e-2)):
             return False
     return True
 
@@ -232,7 +232,7 @@ class Session:
     def compare_values(self, name, a, b, dtype, field="values"):
         p, q = attempt(a.tolist), attempt(b.tolist)
         if isinstance(q, str):  # tensors of zeros without memory are not read directly
-            q = attempt((b * 1).tolist)
+            q = attempt(lambda: (b * 1).tolist())
         if p == q:
             return None
         # Digits that were lost on the way do not come back.
@@ -350,7 +350,7 @@ def snapshot(pool):
     result = {}
     for name, t in pool.items():
         g = gradient(t)
-        result[name] = describe(t), attempt(t.tolist), g is not None and g.tolist()
+        result[name] = describe(t), attempt(t.tolist), g is not None and attempt(g.tolist)
     return result
 
 

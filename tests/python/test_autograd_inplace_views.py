@@ -227,6 +227,16 @@ def test_deletion(device):
         x.data = None
 
 
+def test_data_and_set_of_the_tensor_itself(device):
+    x = torch.ones(3, device=device, requires_grad=True)
+    version = x._version
+    x.data = x
+    assert x.tolist() == [1, 1, 1] and x.requires_grad and x._version == version
+    y = torch.ones(3, device=device)
+    y.set_(y)
+    assert y.tolist() == [1, 1, 1]
+
+
 def test_resize_counts_changes_only(device):
     x = torch.ones(1, device=device)
     x.resize_(1, 2)
