@@ -196,9 +196,7 @@ std::string_view operation_of(const Node& node) {
 // The grad_fn of a view whose base was changed since: the view is a strided part of what the base is now.
 void regenerate(const Tensor& view, AutogradMeta& meta) {
   const Tensor base = base_of(view);
-  // A view that was not recorded of a base that became a leaf only later is a part of it like any other.
-  if (view.impl()->origin != ViewOrigin::Plain && (meta.grad_fn || base.grad_fn()))
-    fail_view_change(*view.impl(), true);
+  if (view.impl()->origin != ViewOrigin::Plain) fail_view_change(*view.impl(), true);
   const Ref<Node> node = Part(base, view).node();
   const Tensor* inputs[1] = {&base};
   autograd::connect(*node, inputs);

@@ -74,10 +74,33 @@ def test_a_changed_base_makes_them_invalid(device):
 
 def test_a_base_that_becomes_a_leaf_later(device):
     x = torch.ones(2, 3, device=device)
-    part = x.unbind()[1]
+    row, part = x[1], x.unbind()[1]
     x.requires_grad_()
-    (part * 2).sum().backward()
+    for v in (row, part):
+        assert v.requires_grad and v.is_leaf and v.grad_fn is None
+        (v * 2).sum().backward()
+        assert x.grad is None
+    with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad"):
+        row.add_(1)
+    with torch.no_grad():
+        x.add_(1)
+    assert row.grad_fn.name() == "AsStridedBackward0"
+    (row * 2).sum().backward()
     assert x.grad.tolist() == [[0.0] * 3, [2.0] * 3]
+    with pytest.raises(RuntimeError, match="or another view of its base has been modified"):
+        part.grad_fn  # noqa: B018
+
+
+def test_views_of_other_bases_that_become_leaves_later(device):
+    x = torch.ones(4, device=device)
+    v = x[1:]
+    x.requires_grad_()
+    v.requires_grad_(False)
+    assert v.requires_grad
+    part = v[1:]
+    assert part.grad_fn.name() == "SliceBackward0" and not part.is_leaf
+    x.requires_grad_(False)
+    assert not v.requires_grad and v.is_leaf
 
 
 def test_views_of_no_grad_mode(device):
