@@ -231,7 +231,6 @@ struct Run {
       Tensor& slot = buffer.data()[h.slot];  // undefined where only other outputs have a gradient
       if (Tensor replaced = h.hook(slot); replaced.defined()) slot = replaced;
     }
-    if (node.hooks->retain.empty()) return;
     std::vector<std::pair<uint32_t, Tensor>> retain;  // held: they may die on other threads
     {
       const HistoryLock lock;

@@ -11,6 +11,7 @@ namespace rushlight::autograd {
 // The part of check_inplace() that holds for operations without a derivative, too: a tensor of inference mode is
 // changed only there.
 inline void check_not_inference(const Tensor& t) {
+  static_cast<void>(t.dtype());  // Error where it is undefined
   if (t.impl()->inference && !InferenceMode::enabled()) [[unlikely]]
     check_inplace(t);
 }

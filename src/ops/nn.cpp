@@ -173,7 +173,7 @@ const Tensor& leaky_relu_(const Tensor& self, const Scalar& negative_slope) {
 // ---- dropout
 Tensor dropout(const Tensor& input, double p, bool train) {
   if (!(p >= 0 && p <= 1)) fail("dropout probability has to be between 0 and 1, but got ", p);
-  if (p == 0 || !train || input.numel() == 0) return input;
+  if (input.numel() == 0 || p == 0 || !train) return input;
   const DType dtype = input.dtype();
   if (is_complex(dtype)) fail<NotImplementedError>("\"bernoulli_scalar_cpu_\" not implemented for '", dtype, "'");
   if (!is_floating_point(dtype)) fail("result type Float can't be cast to the desired output type ", dtype);

@@ -41,6 +41,8 @@ UNDEFINED = {
     "const Operand&": "Operand(undefined())",
     "std::span<const Tensor>": "undefined_list()",
 }
+# Where undefined stands for none.
+OPTIONAL = {"clamp": (1, 2), "clamp_": (1, 2), "clamp_out": (2, 3), "native_layer_norm": (2, 3)}
 HEADERS = [
     "ops", "contract", "creation", "index", "normalization", "random", "reduce", "segment", "shape", "sort", "special",
     "ternary", "hash", "grid_sampler", "conj",
@@ -89,6 +91,7 @@ def functions(folder):
 def calls(folder):
     for name, parameters in functions(folder):
         needed = [i for i, (kind, optional) in enumerate(parameters) if kind in UNDEFINED and not optional]
+        needed = [i for i in needed if i not in OPTIONAL.get(name, ())]
         # index(), index_put(): undefined indices keep a dim.
         needed = [i for i in needed if not (name.startswith("index") and parameters[i][0].startswith("std::span"))]
         for which in [*([i] for i in needed), needed] if len(needed) > 1 else [needed]:
