@@ -50,7 +50,7 @@ class Ref {
 struct VersionCounter {
   std::atomic<uint32_t> value{0};
   std::atomic<uint32_t> owners{0};  // used only by counters allocated on their own (Tensor.data)
-  const char* operation = nullptr;
+  std::atomic<const char*> operation{nullptr};
 };
 
 class Storage {

@@ -153,7 +153,7 @@ class Tensor {
   uint32_t version() const { return get().version->value.load(std::memory_order_relaxed); }
   // Called by every operation that writes: `operation` must be a string literal.
   void bump_version(const char* operation) const {
-    get().version->operation = operation;
+    get().version->operation.store(operation, std::memory_order_relaxed);
     get().version->value.fetch_add(1, std::memory_order_relaxed);
   }
 

@@ -46,7 +46,7 @@ constinit thread_local Inspector* t_told RUSHLIGHT_TLS_INITIAL_EXEC = nullptr;
     origin << ", which is output " << t.impl()->autograd->slot << " of " << fn->name() << ",";
   else if (t.requires_grad())
     origin << ", which is a leaf,";
-  const char* operation = t.impl()->version->operation;
+  const char* operation = t.impl()->version->operation.load(std::memory_order_relaxed);
   fail("one of the variables needed for gradient computation has been modified by an inplace operation: [",
        tensor_type_name(t.dtype()), " ", t.sizes(), "]", origin.text, " is at version ", t.version(),
        "; expected version ", expected, " instead. It was last changed by ", operation ? operation : "?",

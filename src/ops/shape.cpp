@@ -443,7 +443,7 @@ void set_storage(const Tensor& self, const Tensor& source) {
     // The counter goes with the tensor, not with the memory that it leaves.
     auto* counter = new VersionCounter;
     counter->value = t.version->value.load();
-    counter->operation = t.version->operation;
+    counter->operation = t.version->operation.load();
     counter->owners = 1;
     t.version = counter;
   }

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import rushlight as torch
-from helpers import array
+from helpers import array, run_child
 
 EQUATIONS = {
     "ij,jk->ik": [(3, 4), (4, 5)],
@@ -197,6 +197,21 @@ def test_polars(dtype):
     assert [list(row) for row in polars.Series(whole)] == whole.tolist()
     cube = torch.from_numpy(a[:12]).reshape(2, 3, 2)
     assert polars.Series(cube).to_numpy().tolist() == cube.tolist()
+
+
+def test_polars_where_rushlight_stands_in_for_torch():
+    """as_torch() before polars is imported: a data frame of a matrix, expressions, names, and the way back."""
+    pytest.importorskip("polars")
+    run_child("""
+        torch.as_torch()
+        import polars
+        assert polars.Series("a", torch.arange(3)).name == "a"
+        frame = polars.DataFrame(torch.ones(2, 3))
+        assert frame.shape == (2, 3)
+        assert frame.with_columns(b=torch.zeros(2))["b"].to_list() == [0, 0]
+        back = frame.to_torch()
+        assert type(back) is torch.Tensor and back.tolist() == [[1, 1, 1], [1, 1, 1]]
+    """)
 
 
 def test_polars_of_other_tensors():
