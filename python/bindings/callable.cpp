@@ -10,6 +10,8 @@ namespace rushlight::python {
 
 namespace {
 
+constexpr char kFunctional[] = "rushlight.nn.functional";
+
 PyObject* function_get(PyObject* self, PyObject* instance, PyObject*) {
   if (!instance || !reinterpret_cast<FunctionObject*>(self)->method) return Py_NewRef(self);
   return PyMethod_New(self, instance);
@@ -28,7 +30,9 @@ PyObject* function_qualname(PyObject* self, void*) {
   auto* f = reinterpret_cast<FunctionObject*>(self);
   return PyUnicode_FromString(((f->method ? "Tensor." : "") + f->function->name).c_str());
 }
-PyObject* function_module(PyObject*, void*) { return PyUnicode_FromString("rushlight"); }
+PyObject* function_module(PyObject* self, void*) {
+  return PyUnicode_FromString(reinterpret_cast<FunctionObject*>(self)->function->module);
+}
 
 PyObject* function_doc(PyObject* self, void*) {
   return PyUnicode_FromString(full_doc(*reinterpret_cast<FunctionObject*>(self)->function).c_str());
@@ -50,6 +54,18 @@ PyObject* function_text_signature(PyObject* self, void*) {
   if (fo->function->overloads.size() != 1) return none();
   return PyUnicode_FromString(
       fo->function->overloads[0].text.substr(fo->function->overloads[0].text.find('(')).c_str());
+}
+
+// For inspect: of the functions of nn.functional, most of which are Python's in torch.
+PyObject* function_signature(PyObject* self, void*) {
+  if (std::strcmp(reinterpret_cast<FunctionObject*>(self)->function->module, kFunctional) != 0) {
+    PyErr_SetString(PyExc_AttributeError, "__signature__");
+    return nullptr;
+  }
+  return guarded([&] {
+    Owned module(check_object(PyImport_ImportModule("rushlight._signature")));
+    return check_object(PyObject_CallMethod(module.get(), "of", "O", self));
+  });
 }
 
 // What rushlight.overrides says of the function.
@@ -89,6 +105,7 @@ PyGetSetDef function_getset[] = {{"__name__", function_name_attr, nullptr, nullp
                                  {"__module__", function_module, nullptr, nullptr, nullptr},
                                  {"__doc__", function_doc, nullptr, nullptr, nullptr},
                                  {"__text_signature_full__", function_text_signature, nullptr, nullptr, nullptr},
+                                 {"__signature__", function_signature, nullptr, nullptr, nullptr},
                                  {"__signatures__", function_signatures, nullptr, nullptr, nullptr},
                                  {"_overridable", function_overridable, nullptr, nullptr, nullptr},
                                  {"_parameters", function_parameters, nullptr, nullptr, nullptr},
@@ -120,7 +137,7 @@ Registry& registry() {
 }
 
 void add(std::map<std::string, std::unique_ptr<Function>>& to, const char* signature, Handler handler, const char* doc,
-         bool method, const Operation* operation) {
+         bool method, const Operation* operation, const char* module = "rushlight") {
   Signature s = parse_signature(signature, handler);
   s.operation = operation;
   const std::string name = s.text.substr(0, s.text.find('('));
@@ -136,6 +153,7 @@ void add(std::map<std::string, std::unique_ptr<Function>>& to, const char* signa
   if (!f) {
     f = std::make_unique<Function>();
     f->name = name;
+    f->module = module;
     f->override_by = overridable(name);
   }
   if (doc) f->doc = doc;
@@ -157,8 +175,8 @@ PyObject* make_object(Function* f, bool method) {
 void def(const char* signature, Handler handler, int where, const char* doc, const Operation* operation) {
   if (where & kFunction) add(registry().functions, signature, handler, doc, false, operation);
   if (where & kMethod) add(registry().methods, signature, handler, doc, true, operation);
-  if (where & kNN) add(registry().nn, signature, handler, doc, false, operation);
-  if (where & kSpecial) add(registry().special, signature, handler, doc, false, operation);
+  if (where & kNN) add(registry().nn, signature, handler, doc, false, operation, kFunctional);
+  if (where & kSpecial) add(registry().special, signature, handler, doc, false, operation, "rushlight.special");
   if (where & kStatic) add(registry().statics, signature, handler, doc, false, operation);
 }
 

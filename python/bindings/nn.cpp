@@ -28,8 +28,30 @@ void register_nn() {
       },
       kNN);
   def(
-      "leaky_relu(Tensor input, Scalar negative_slope=0.01)",
-      [](Args& a) { return wrap(leaky_relu(a.tensor(0), a.scalar(1, 0.01))); }, kNN);
+      "relu(Tensor input, bool inplace=False)",
+      [](Args& a) {
+        if (!a.flag(1)) return wrap(relu(a.tensor(0)));
+        relu_(a.tensor(0));
+        return Py_NewRef(a.object(0));
+      },
+      kNN, "max(input, 0)");
+  def(
+      "relu_(Tensor input)",
+      [](Args& a) {
+        relu_(a.tensor(0));
+        return Py_NewRef(a.object(0));
+      },
+      kNN);
+  def("sigmoid(Tensor input)", [](Args& a) { return wrap(sigmoid(a.tensor(0))); }, kNN, "1 / (1 + exp(-input))");
+  def("tanh(Tensor input)", [](Args& a) { return wrap(tanh(a.tensor(0))); }, kNN, "Hyperbolic tangent.");
+  def(
+      "leaky_relu(Tensor input, Scalar negative_slope=0.01, bool inplace=False)",
+      [](Args& a) {
+        if (!a.flag(2)) return wrap(leaky_relu(a.tensor(0), a.scalar(1, 0.01)));
+        leaky_relu_(a.tensor(0), a.scalar(1, 0.01));
+        return Py_NewRef(a.object(0));
+      },
+      kNN, "input where positive, negative_slope * input elsewhere.");
   def(
       "leaky_relu_(Tensor input, Scalar negative_slope=0.01)",
       [](Args& a) {

@@ -247,6 +247,14 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
   return PyObject_Vectorcall(callable.get(), all.data(), 2, names);
 }
 
+// Whether the call changes its first argument.
+[[gnu::cold]] bool writes_first(const Signature& s, const Args& args) {
+  if (s.inplace) return true;
+  for (size_t i = 0; i < s.params.size(); ++i)
+    if (s.params[i].name == "inplace") return args.values[i] == Py_True;
+  return false;
+}
+
 // Calls the handler with copies of the tensors that have the conjugate or the negative bit. What it writes goes back to
 // them.
 [[gnu::cold]] PyObject* call_resolved(const Signature& s, Args& args) {
@@ -265,7 +273,7 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
     PyObject* const plain = kept.objects.back();
     if (plain == o) continue;
     args.values[i] = plain;
-    if (s.params[i].name != "out" && !(i == 0 && s.inplace)) continue;
+    if (s.params[i].name != "out" && !(i == 0 && writes_first(s, args))) continue;
     if (!is_tensor(o) || changed)
       fail(args.function,
            "(): several tensors that have the conjugate or negative bit set cannot be written to; call "
@@ -285,7 +293,7 @@ bool bind(const Signature& s, PyObject* const* given, Py_ssize_t count, PyObject
   const auto* s = static_cast<const Signature*>(args.signature);
   if (!take_interrupted() || !s) return;
   for (size_t i = 0; i < s->params.size(); ++i)
-    if ((i == 0 && s->inplace) || s->params[i].name == "out") count_change(args.values[i]);
+    if ((i == 0 && writes_first(*s, args)) || s->params[i].name == "out") count_change(args.values[i]);
 }
 
 }  // namespace

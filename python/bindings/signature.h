@@ -48,6 +48,7 @@ struct Signature {
 
 struct Function {
   std::string name;
+  const char* module = "rushlight";
   std::string doc;
   std::vector<Signature> overloads;
   Overridable override_by = Overridable::Always;

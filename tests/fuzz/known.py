@@ -366,7 +366,8 @@ def other_error(found, steps, machine):
         pair
         and "-" not in pair
         and re.search(
-            "leaf|is a view|inference|out tensor|functions with out=|modified inplace", message(found.ours) + message(found.theirs)
+            "leaf|is a view|inference|out tensor|functions with out=|modified inplace",
+            message(found.ours) + message(found.theirs),
         )
     )
 

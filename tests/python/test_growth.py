@@ -222,6 +222,66 @@ def test_results_are_given_back(name):
         check_growth(CASES[name], CALLS if LONG else 400)
 
 
+def test_training_steps_are_given_back():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    target = torch.tensor([0, 1, 2, 0])
+
+    def step(i):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(BASE), target).backward()
+        optimizer.step()
+
+    check_growth(step, 100_000 if LONG else 400)
+
+
+def test_graphs_that_raise_are_given_back():
+    """Of every kind in turn: the forward, the backward, a hook, an unpack hook, a custom function."""
+
+    class Refuses(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            raise ValueError("no gradient here")
+
+    def refuse(*_):
+        raise ValueError("refused")
+
+    w = torch.ones(4, 6, requires_grad=True)
+
+    def forward_raises(y):
+        y @ y
+
+    def backward_raises(y):
+        Refuses.apply(y).sum().backward()
+
+    def hook_raises(y):
+        y.register_hook(refuse)
+        y.exp().sum().backward()
+
+    def unpack_raises(y):
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t, refuse):
+            z = y * y
+        z.sum().backward()
+
+    def change_is_found(y):
+        z = y.exp()
+        z.add_(1)
+        z.sum().backward()
+
+    kinds = [forward_raises, backward_raises, hook_raises, unpack_raises, change_is_found]
+
+    def graph(i):
+        assert raises(kinds[i % len(kinds)], torch.tanh(w * BASE) + 1)
+
+    check_growth(graph, 50_000 if LONG else 400)
+
+
 def test_checkpoints_are_given_back():
     def save_and_load(i):
         file = io.BytesIO()

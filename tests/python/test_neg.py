@@ -380,3 +380,17 @@ def resolved(value):
     if not isinstance(value, torch.Tensor) or not value.is_neg() and not value.is_conj():
         return value
     return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype).copy_(value)
+
+
+def test_activations_in_place_of_tensors_with_the_bit():
+    functional = torch.nn.functional
+    for call in (
+        lambda x: functional.relu(x, inplace=True),
+        lambda x: functional.relu_(x),
+        lambda x: functional.leaky_relu(x, 0.5, inplace=True),
+    ):
+        base = torch.tensor([1 + 2j, 1 - 1j])
+        x = base.conj().imag
+        expected = call(x.clone())
+        assert x.is_neg() and call(x) is x and x.tolist() == expected.tolist()
+        assert base.imag.tolist() == (-expected).tolist()

@@ -609,8 +609,11 @@ def test_functions_of_python_are_themselves():
     assert F.relu.__name__ == "relu" and F.relu.__module__ == "rushlight.nn.functional" and F.relu.__doc__
     signature = inspect.signature(F.relu)
     assert list(signature.parameters) == ["input", "inplace"] and signature.parameters["inplace"].default is False
-    assert inspect.isfunction(F.relu) and pickle.loads(pickle.dumps(F.relu)) is F.relu
-    assert copy.deepcopy(F.relu) is F.relu and repr(F.relu).startswith("<function relu")
+    for f in (F.relu, F.linear, F.leaky_relu, F.tanh, torch.special.expit):
+        assert pickle.loads(pickle.dumps(f)) is f and copy.deepcopy(f) is f
+    assert str(inspect.signature(F.leaky_relu)) == "(input, negative_slope=0.01, inplace=False)"
+    assert inspect.isfunction(F.mse_loss) and pickle.loads(pickle.dumps(F.mse_loss)) is F.mse_loss
+    assert copy.deepcopy(F.mse_loss) is F.mse_loss and repr(F.mse_loss).startswith("<function mse_loss")
     with pytest.raises(TypeError, match="relu"):
         F.relu()
 

@@ -73,33 +73,12 @@ def _reduction_code(size_average, reduce, reduction: str) -> int:
 linear = _nn.linear
 
 
-@overridable
-def relu(input: rl.Tensor, inplace: bool = False) -> rl.Tensor:
-    """max(input, 0)."""
-    return rl.relu_(input) if inplace else rl.relu(input)
-
-
-@overridable
-def relu_(input: rl.Tensor) -> rl.Tensor:
-    return rl.relu_(input)
-
-
-@overridable
-def leaky_relu(input: rl.Tensor, negative_slope: float = 0.01, inplace: bool = False) -> rl.Tensor:
-    """input where positive, ``negative_slope * input`` elsewhere."""
-    if inplace:
-        return _nn.leaky_relu_(input, negative_slope)
-    return _nn.leaky_relu(input, negative_slope)
-
-
-@overridable
-def sigmoid(input: rl.Tensor) -> rl.Tensor:
-    return rl.sigmoid(input)
-
-
-@overridable
-def tanh(input: rl.Tensor) -> rl.Tensor:
-    return rl.tanh(input)
+# The activations of one tensor take no Python frame.
+relu = _nn.relu
+relu_ = _nn.relu_
+leaky_relu = _nn.leaky_relu
+sigmoid = _nn.sigmoid
+tanh = _nn.tanh
 
 
 def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
