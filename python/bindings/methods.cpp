@@ -9,6 +9,14 @@ namespace rushlight::python {
 
 namespace {
 
+// A number as wide as Python has it.
+Tensor number_tensor(const Scalar& s) {
+  return scalar_tensor(s, s.is_wide()             ? DType::UInt64
+                          : s.is_integral(true)   ? s.dtype()
+                          : s.is_floating_point() ? DType::Float64
+                                                  : DType::Complex128);
+}
+
 // The same object where nothing changes, as torch's conversions do.
 PyObject* converted(const Args& a, DType dtype, bool copy = false, MemoryFormat format = MemoryFormat::Preserve) {
   const Tensor& t = a.tensor(0);
@@ -119,7 +127,7 @@ void register_methods() {
   def(
       "copy_(Tensor self, Operand other, bool non_blocking=False)",
       [](Args& a) {
-        copy_(a.tensor(0), is_tensor(a.object(1)) ? a.tensor(1) : scalar_tensor(a.scalar(1)));
+        copy_(a.tensor(0), is_tensor(a.object(1)) ? a.tensor(1) : number_tensor(a.scalar(1)));
         return Py_NewRef(a.object(0));
       },
       kMethod, "Copies other (a tensor or number) into self with conversion; other broadcasts.");

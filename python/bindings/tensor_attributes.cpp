@@ -94,7 +94,9 @@ PyObject* get_grad(PyObject* self, void* attribute) {
   return guarded([&] {
     const Tensor& t = unwrap(self);
     const Tensor grad = t.grad();
-    if (!grad.defined() && t.grad_fn() && !(t.impl()->autograd && t.impl()->autograd->retains_grad)) {
+    // The node that was recorded: grad_fn() would refuse where the base of a view was changed.
+    const AutogradMeta* meta = t.impl()->autograd;
+    if (!grad.defined() && meta && meta->grad_fn && !meta->retains_grad) {
       if (PyErr_WarnEx(
               PyExc_UserWarning,
               "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
@@ -128,7 +130,10 @@ int set_requires_grad(PyObject* self, PyObject* value, void* attribute) {
   return guarded_status([&] {
     if (!value || !PyBool_Check(value)) fail("requires_grad must be a bool");
     const Tensor& t = unwrap(self);
-    if (value == Py_True && !t.is_leaf()) fail("you can only change requires_grad flags of leaf variables.");
+    // Views that are not plain: the node that was recorded, since grad_fn() refuses where their base was changed.
+    const AutogradMeta* meta = t.impl()->autograd;
+    const bool leaf = t.impl()->origin == ViewOrigin::Plain ? t.is_leaf() : !(meta && meta->grad_fn);
+    if (value == Py_True && !leaf) fail("you can only change requires_grad flags of leaf variables.");
     t.set_requires_grad(value == Py_True);
   });
 }
@@ -188,6 +193,7 @@ int set_data(PyObject* self, PyObject* value, void* attribute) {
     if (t.requires_grad() && !is_differentiable(v.dtype()))
       fail("data set to a tensor that requires gradients must be floating point or complex dtype");
     set_storage(t, v);
+    t.impl()->inference = v.impl()->inference;
   });
 }
 

@@ -193,6 +193,14 @@ struct Run {
   std::vector<Capture> captures;
   std::vector<Tensor> captured;
 
+  // Starts at a root. The hooks of a single one run also where it leads to no input, as in torch.
+  void add_root(const Edge& edge, Tensor&& grad) {
+    if (roots.size() == 1)
+      waiting.at(edge.node).data()[edge.slot] = std::move(grad);
+    else
+      add(edge, std::move(grad));
+  }
+
   void add(const Edge& edge, Tensor&& grad) {
     if (filtered && !table.leads(edge.node.get())) return;
     Tensor& slot = waiting.at(edge.node).data()[edge.slot];
@@ -262,7 +270,7 @@ struct Run {
   // Takes what is wanted here; false where nothing is wanted further on.
   bool capture(Node& node, Buffer& buffer) {
     const NodeTable::Entry* entry = table.find(&node);
-    if (!entry || entry->captures < 0) return true;
+    if (!entry || entry->captures < 0) return entry && entry->leads;
     for (int32_t i = entry->captures; i >= 0; i = captures[i].next)
       captured[captures[i].index] = buffer.data()[captures[i].slot];
     for (const Edge& e : node.edges)
@@ -294,7 +302,7 @@ struct Run {
       run_tensor_hooks(node, *buffer);
     if (node.sequence == 0) {
       auto& leaf = static_cast<AccumulateGrad&>(node);
-      if (!leaf.variable.impl()->autograd->hooks.empty() && buffer->one.defined()) leaf.run_hooks(buffer->one);
+      if (!leaf.variable.impl()->autograd->hooks.empty()) leaf.run_hooks(buffer->one);
     }
     if (filtered && !capture(node, *buffer)) return;
     if (node.hooks) [[unlikely]]
@@ -330,7 +338,12 @@ struct Run {
     }
     buffer.reset();
     for (size_t i = 0; i < n; ++i) {
-      if (!out[i].defined() || !node.edges[i].node) continue;
+      if (!node.edges[i].node) continue;
+      if (!out[i].defined()) {
+        // No gradient: custom functions and hooks further on are called all the same.
+        if (!filtered || table.leads(node.edges[i].node.get())) waiting.at(node.edges[i].node);
+        continue;
+      }
       conform(node.edges[i], out[i], node, i);
       add(node.edges[i], std::move(out[i]));
     }
@@ -438,7 +451,7 @@ void execute(std::span<const End> roots, std::vector<Tensor> starts, bool retain
     run.roots = roots;
     run.number = g_runs.fetch_add(1, std::memory_order_relaxed);
     prepare(run);
-    for (size_t i = 0; i < roots.size(); ++i) run.add(roots[i].edge, std::move(starts[i]));
+    for (size_t i = 0; i < roots.size(); ++i) run.add_root(roots[i].edge, std::move(starts[i]));
     struct Current {
       explicit Current(Run* run) : before(std::exchange(t_run, run)) {}
       ~Current() { t_run = before; }
@@ -487,6 +500,13 @@ std::vector<Tensor> start(std::span<const End> roots, std::span<const Tensor> gr
           ".");
     } else if (known && grad.dtype() != dtype) {
       grad = to(grad, dtype);
+    }
+    // A tensor that was given other memory (`Tensor.data =`) has not the shape that its node knows.
+    if (meta.dtype != DType::Undefined && !equal(grad.sizes(), meta.sizes)) [[unlikely]] {
+      if (!layout::is_expandable_to(meta.sizes, grad.sizes()))
+        fail("invalid gradient at index ", i, " - got ", grad.sizes(), " but expected shape compatible with ",
+             IntSpan(meta.sizes));
+      grad = sum_to_size(grad, meta.sizes);
     }
     starts.push_back(std::move(grad));
   }

@@ -189,8 +189,10 @@ std::string_view operation_of(const Node& node) {
 // A view made without recording must not be used in a graph once its base has changed.
 [[gnu::noinline]] void check_unrecorded(const Tensor& view) {
   const TensorImpl& t = *view.impl();
-  if (t.made_at != static_cast<uint16_t>(view.version()) && is_differentiable(t.dtype) && base_of(view).requires_grad())
-    fail_view_change(t, true);
+  if (t.made_at == static_cast<uint16_t>(view.version()) || !is_differentiable(t.dtype)) return;
+  // A view of one that was made a leaf has a history where its base has none.
+  const bool own = t.autograd && t.autograd->grad_fn && t.autograd->attr_version != view.version();
+  if (own || base_of(view).requires_grad()) fail_view_change(t, true);
 }
 
 // The grad_fn of a view whose base was changed since: the view is a strided part of what the base is now.
@@ -219,7 +221,8 @@ const Tensor& Tensor::set_requires_grad(bool value) const {
   if (value && !is_differentiable(dtype()))
     fail("Only Tensors of floating point and complex dtype can require gradients");
   if (value && requires_grad() && impl_->autograd && impl_->autograd->grad_fn) return *this;
-  if (!is_leaf()) {
+  // A view whose base was changed, of which grad_fn() would refuse to tell, may become a leaf of its own.
+  if (value ? impl_->origin == ViewOrigin::Plain && !is_leaf() : !is_leaf()) {
     if (value) return *this;
     fail(
         "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
@@ -241,14 +244,20 @@ Ref<Node> Tensor::grad_fn() const {
         // Made before its base required grad: no gradient goes there, as in torch, until one of them changes.
         if (t.made_at == static_cast<uint16_t>(version())) return {};
         // A view that was made a leaf stays one until an operation gives its base a history.
-        if (t.autograd && t.autograd->requires_grad && history_of_base(*this) <= t.autograd->base_history) return {};
+        if (t.origin == ViewOrigin::Plain && t.autograd && t.autograd->requires_grad &&
+            history_of_base(*this) <= t.autograd->base_history)
+          return {};
       }
       AutogradMeta& meta = meta_of(*this);
       if (!meta.grad_fn || meta.attr_version != version() || history_of_base(*this) > meta.base_history)
         regenerate(*this, meta);
       return meta.grad_fn;
     }
-    if (!lets_through(t)) check_unrecorded(*this);
+    if (!lets_through(t))
+      check_unrecorded(*this);
+    else if (t.origin != ViewOrigin::Plain && t.autograd && t.autograd->grad_fn &&
+             t.autograd->attr_version != version()) [[unlikely]]
+      fail_view_change(t, true);  // the leaf is a view itself: its base requires no grad
   }
   return t.autograd ? t.autograd->grad_fn : Ref<Node>();
 }
@@ -403,7 +412,7 @@ void check_inplace(const Tensor& t, bool recorded) {
         "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.");
   if ((!impl.base && !impl.autograd) || !GradMode::enabled()) return;
   const bool own = t.requires_grad();
-  if (impl.base && (own || recorded)) {
+  if (impl.base && (own || (recorded && is_differentiable(impl.dtype)))) {
     if (impl.origin != ViewOrigin::Plain) fail_view_change(impl, false);
     // The leaf may be the base or a view between: an operation would rebase the history of the base, past such a leaf.
     if (own && !base_of(t).grad_fn())

@@ -246,8 +246,8 @@ void AccumulateGrad::accumulate(AutogradMeta& meta, const Tensor& g) {
 void AccumulateGrad::apply(std::span<const Tensor> grads, std::span<Tensor>) {
   const Tensor& g = grads[0];
   AutogradMeta& meta = *variable.impl()->autograd;
-  if (!g.defined() || !meta.requires_grad) return;
-  accumulate(meta, g);
+  if (!meta.requires_grad) return;
+  if (g.defined()) accumulate(meta, g);
   if (!meta.post_hooks.empty()) [[unlikely]] {
     const auto hooks = meta.post_hooks;
     for (const auto& [id, hook] : hooks) hook(variable);

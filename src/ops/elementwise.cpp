@@ -499,6 +499,16 @@ Tensor binary(BinaryOp op, const Operand& a, const Operand& b, Target target, co
   if (!plain_alpha || is_integral(common, true) || !loop || op == BinaryOp::Heaviside ||
       (!one_dtype && op == BinaryOp::Sub)) [[unlikely]]
     check_binary(op, a, b, target, common, alpha);
+  if (!loop && op == BinaryOp::Pow && common == DType::Bool && ta && !tb) {
+    // The shortcuts of torch: x ** False is True, x ** True is x.
+    const Tensor result = b.number().to_bool() ? clone(*ta) : ones_like(*ta);
+    if (target.kind == Target::Kind::Fresh) return result;
+    if (target.kind == Target::Kind::InPlace)
+      copy_(*ta, result);
+    else
+      finish_out(in.name, *target.tensor, result);
+    return *target.tensor;
+  }
   if (!loop || (in.promotion == Promotion::Integral && !is_integral(common, true))) [[unlikely]]
     fail_binary_dtype(op, ta, tb, target, loop ? common : computed);
   if (ta) check_cpu(in.name, *ta);

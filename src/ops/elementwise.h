@@ -111,8 +111,10 @@ template <class F>
 void inplace_by_copy(const char* operation, const Tensor& self, F&& f) {
   autograd::check_inplace(self);
   // The operation may save its input, which is about to change.
-  const Tensor before = autograd::needs(self) ? clone(self) : self;
-  store_inplace(operation, self, f(before));
+  const bool own = autograd::needs(self);
+  Tensor result = f(own ? clone(self) : self);
+  if (!own && autograd::needs(result)) result = f(clone(self));
+  store_inplace(operation, self, result);
 }
 
 // ---- derivatives (elementwise_grad.cpp)

@@ -62,7 +62,10 @@ Tensor median_all(cpu::Nth what, const char* name, const char* node, const Tenso
     const int64_t nan = t == DType::Int64   ? std::numeric_limits<int64_t>::min()
                         : t == DType::Int32 ? std::numeric_limits<int32_t>::min()
                                             : 0;
-    return full({}, is_differentiable(t) ? Scalar(NAN) : t == DType::Bool ? Scalar(true) : Scalar(nan), t);
+    const Tensor out = full({}, is_differentiable(t) ? Scalar(NAN) : t == DType::Bool ? Scalar(true) : Scalar(nan), t);
+    if (autograd::needs(self))
+      autograd::record(node, out, {&self}, [x = share(self)](autograd::Grads& g) { g[0] = zeros_like(x); });
+    return out;
   }
   check_ordered("median_cpu", self.dtype(), false);
   const int64_t n = self.numel(), one = 1;

@@ -295,3 +295,88 @@ def test_increment_version(device):
     graph.increment_version(x)
     graph.increment_version([x, x])
     assert x._version == 3
+
+
+# ---- gradients that a custom function leaves out, roots that lead to no input
+
+
+class Nothing(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x + 1
+
+    @staticmethod
+    def backward(ctx, g):
+        return None
+
+
+@pytest.mark.parametrize("materialize", [True, False])
+def test_nodes_behind_a_missing_gradient_are_called(materialize, device):
+    log = []
+
+    class Watch(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(materialize)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            log.append("Watch" if g is None else g.tolist())
+            return g
+
+    x = torch.ones(2, device=device, requires_grad=True)
+    Nothing.apply(Watch.apply(x)).sum().backward()
+    assert log == ([[0.0, 0.0]] if materialize else ["Watch"])
+    assert (x.grad.tolist() == [0.0, 0.0]) if materialize else x.grad is None
+    assert torch.autograd.grad(Nothing.apply(x).sum(), [x], allow_unused=True) == (None,)
+
+
+def test_hooks_see_a_missing_gradient(device):
+    log = []
+    x = torch.ones(2, device=device, requires_grad=True)
+    x.register_hook(lambda g: log.append(("x", g)))
+    x.register_post_accumulate_grad_hook(lambda t: log.append(("post", t.grad)))
+    y = x.exp()
+    y.register_hook(lambda g: log.append(("y", g)))
+    y.retain_grad()
+    y.grad_fn.register_prehook(lambda grads: log.append(("before", grads)))
+    y.grad_fn.register_hook(lambda inputs, outputs: log.append(("after", inputs, outputs)))
+    Nothing.apply(y).sum().backward(retain_graph=True)
+    assert log == [("y", None), ("before", (None,)), ("after", (None,), (None,)), ("x", None), ("post", None)]
+    assert x.grad is None and y.grad is None
+    log.clear()
+    (Nothing.apply(y) + y).sum().backward()
+    assert [entry[0] for entry in log] == ["y", "before", "after", "x", "post"] and x.grad is not None
+
+
+def test_hooks_of_a_root_that_leads_to_no_input(device):
+    log = []
+    a, b = (torch.ones(2, device=device, requires_grad=True) for _ in range(2))
+    c = b * 2
+    c.register_hook(lambda g: log.append("c"))
+    c.grad_fn.register_prehook(lambda grads: log.append("before"))
+    c.retain_grad()
+    b.register_hook(lambda g: log.append("b"))
+    ones = torch.ones(2, device=device)
+    assert torch.autograd.grad(c, [a], ones, allow_unused=True) == (None,)
+    assert log == ["c"] and c.grad.tolist() == [1.0, 1.0]
+    c.backward(ones, inputs=[a])
+    b.backward(ones, inputs=[a])
+    assert log == ["c", "c", "b"] and a.grad is None and b.grad is None
+    # Of several roots, only those are started that lead to an input.
+    assert torch.autograd.grad([c, b], [a], [ones, ones], allow_unused=True) == (None,)
+    assert log == ["c", "c", "b"]
+
+
+def test_a_root_with_other_data_has_the_shape_of_its_node(device):
+    x = torch.ones(6, device=device, requires_grad=True)
+    for shape in ((2, 1), (1,)):
+        y = x * x
+        y.data = torch.ones(shape, device=device)
+        with pytest.raises(RuntimeError, match=r"invalid gradient at index 0 - got \[.*\] but expected shape .* \[6\]"):
+            y.backward(torch.ones(shape, device=device))
+    y = x * x
+    y.data = torch.ones(2, 6, device=device)
+    y.backward(torch.ones(2, 6, device=device))
+    assert x.grad.tolist() == [4.0] * 6

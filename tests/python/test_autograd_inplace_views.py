@@ -276,3 +276,83 @@ def test_numpy_in_no_grad_mode(device):
         x.numpy()
     with torch.no_grad():
         assert isinstance(x.numpy(), np.ndarray)
+
+
+# ---- the leaf is a view itself, so that its base requires no grad
+
+
+class Part(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x[:1]
+
+    @staticmethod
+    def backward(ctx, g):
+        return torch.cat([g, torch.zeros_like(g)])
+
+
+@pytest.mark.parametrize(
+    "function, message",
+    [
+        (lambda x: x.unbind()[0], "Output 0 of Unbind is a view and its base"),
+        (lambda x: x.split(1)[0][0], "of a view which was|Output 0 of Select|A view was|is a view and its base"),
+        (Part.apply, "Output 0 of Part is a view and its base"),
+    ],
+)
+def test_views_that_are_not_plain_are_refused_below_a_leaf_that_is_a_view(function, message, device):
+    x = torch.arange(4.0, device=device).view(2, 2).requires_grad_()
+    part = function(x)
+    assert not part.is_leaf
+    with torch.no_grad():
+        x.add_(1)
+    for ask in (lambda: part.is_leaf, lambda: part.grad_fn, lambda: part.sum(), lambda: part.backward(part)):
+        with pytest.raises(RuntimeError, match=message):
+            ask()
+    assert part.grad is None
+
+
+def test_views_under_no_grad_that_became_leaves(device):
+    with torch.no_grad():
+        x = torch.arange(4.0, device=device).view(2, 2).requires_grad_()
+    v = x[0]
+    assert not v.is_leaf
+    with torch.no_grad():
+        x.add_(1)
+    with pytest.raises(RuntimeError, match="no_grad mode and its base or another view of its base has been modified"):
+        v.grad_fn.name()
+    assert x.is_leaf
+
+
+def test_views_of_many_may_become_leaves_after_a_change(device):
+    x = torch.zeros(4, device=device)
+    a, b = x.chunk(2)
+    x.add_(1)
+    a.requires_grad_()
+    b.requires_grad = True
+    assert a.requires_grad and b.requires_grad and a.is_leaf
+    x.requires_grad_()
+    with pytest.raises(RuntimeError, match="its base or another view of its base has been modified inplace"):
+        a.grad_fn.name()
+    y = torch.ones(4, requires_grad=True, device=device) * 2
+    with pytest.raises(RuntimeError, match="only change requires_grad flags of leaf"):
+        y.chunk(2)[0].requires_grad = True
+
+
+def test_integers_take_what_requires_grad_through_views_of_many(device):
+    part = torch.zeros(4, dtype=torch.int32, device=device).chunk(2)[1]
+    part.copy_(torch.full((2,), 3.0, requires_grad=True))
+    part[0] = torch.tensor(1.5, requires_grad=True)
+    assert part.tolist() == [1, 3] and not part.requires_grad
+
+
+def test_data_decides_about_inference(device):
+    with torch.inference_mode():
+        x, y = torch.zeros(2, device=device), torch.zeros(2, device=device)
+    x.data = torch.ones(2, device=device)
+    assert not x.is_inference()
+    x.add_(1)
+    assert x.tolist() == [2.0, 2.0]
+    x.data = y
+    assert x.is_inference()
+    with pytest.raises(RuntimeError, match="Inplace update to inference tensor"):
+        x.add_(1)

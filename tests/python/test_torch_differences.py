@@ -296,3 +296,54 @@ def test_mode_as_torch():
             a, b = values.mode(), oracle.tensor(values.tolist()).mode()
             same(a[0].item(), b[0].item())
             assert a[1].item() == b[1].item()
+
+
+# ---- numbers
+
+
+def test_copy_of_numbers_keeps_their_digits():
+    assert torch.zeros(1, dtype=torch.complex64).copy_(1 - 2j).item() == 1 - 2j
+    assert torch.zeros(1, dtype=torch.complex128).copy_(0.1 + 0.3j).item() == 0.1 + 0.3j
+    assert torch.zeros(1, dtype=torch.float64).copy_(0.1).item() == 0.1
+    assert torch.zeros(1, dtype=torch.int64).copy_(2**60 + 1).item() == 2**60 + 1
+    assert torch.zeros(1, dtype=torch.uint64).copy_(2**63 + 1).item() == 2**63 + 1
+    assert torch.zeros(1, dtype=torch.int32).copy_(True).item() == 1
+    assert torch.zeros(1).copy_(2 + 1j).item() == 2.0
+
+
+def test_bool_to_the_power_of_a_bool():
+    b = torch.tensor([True, False])
+    for exponent, expected in ((True, [True, False]), (False, [True, True])):
+        assert (b**exponent).tolist() == b.pow(exponent).tolist() == expected
+        assert torch.pow(b, exponent).dtype is torch.bool
+        assert torch.pow(b, exponent, out=torch.empty(0, dtype=torch.bool)).tolist() == expected
+        c = b.clone()
+        assert c.pow_(exponent) is c and c.tolist() == expected
+    result = b**True
+    result[0] = False
+    assert b.tolist() == [True, False]
+    for f in (lambda: True**b, lambda: b**b):
+        with pytest.raises(NotImplementedError, match="\"pow\" not implemented for 'Bool'"):
+            f()
+
+
+@pytest.mark.parametrize("name", ["median", "nanmedian"])
+def test_median_of_nothing_has_a_history(name):
+    x = torch.empty((0, 3), requires_grad=True)
+    y = getattr(x, name)()
+    assert math.isnan(y.item()) and type(y.grad_fn).__name__ == f"{name.capitalize()}Backward0"
+    y.backward()
+    assert x.grad.shape == (0, 3)
+    assert not torch.empty(0).median().requires_grad
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_ldexp_in_place_by_a_tensor_that_requires_grad(own):
+    start = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64, requires_grad=own)
+    exponent = torch.tensor([0.5, -2.5, 2.0], dtype=torch.float64, requires_grad=True)
+    x = start * 1
+    x.ldexp_(exponent).sum().backward()
+    expected = [v * 2**e * math.log(2) for v, e in zip(start.tolist(), exponent.tolist())]
+    assert exponent.grad.tolist() == pytest.approx(expected)
+    if own:
+        assert start.grad.tolist() == pytest.approx([2**e for e in exponent.tolist()])
