@@ -480,7 +480,6 @@ def question(d):
             f"int({name})",
             f"len({name})",
             f"{name}._base is {other}",
-            f"{name}.stride()",
             f"{name}.output_nr",
             f"repr({name})" if t.dtype.is_floating_point and t.numel() < 8 else f"{name}.dtype",
             f"{name}.is_set_to({other})",

@@ -16,8 +16,9 @@ def entry(cites):
     return register
 
 
-def known(found, steps, machine):
-    """The words that state the difference, or None. `machine` is the library under test, to ask about the steps."""
+def known(found, steps, machine, reference):
+    """The words that state the difference, or None. Entries may ask the library under test about the steps."""
+    machine.reference = reference
     for cites, f in ENTRIES:
         if f(found, steps, machine):
             return cites
@@ -35,11 +36,15 @@ def calls(found, *names):
     return re.search(rf"\b({'|'.join(names)})\(", found.text)
 
 
+def kind(e):
+    return type(e).__name__ if isinstance(e, BaseException) else "-"
+
+
 def raised(found):
     """(ours, theirs): the names of the exceptions, "-" for none."""
     if found.field != "exception":
         return None
-    return tuple(type(e).__name__ if isinstance(e, BaseException) else "-" for e in (found.ours, found.theirs))
+    return kind(found.ours), kind(found.theirs)
 
 
 def replay(steps, machine):
@@ -66,17 +71,77 @@ def flat(value):
         yield value
 
 
+def parts_of(x):
+    return (x.real, x.imag) if isinstance(x, complex) else (x,)
+
+
+def same_number(x, y):
+    return all(
+        p == q or (p != p and q != q) or (math.isfinite(p) and math.isclose(p, q, rel_tol=0.05, abs_tol=1e-4))
+        for p, q in zip(parts_of(x), parts_of(y))
+    )
+
+
 def changed_pairs(found):
-    """Pairs of numbers that differ between lists of the same form."""
-    a, b = list(flat(found.ours)), list(flat(found.theirs))
-    if (
-        found.field not in ("values", "grad")
-        or len(a) != len(b)
-        or isinstance(found.ours, str)
-        or isinstance(found.theirs, str)
-    ):
+    """Pairs of numbers that differ by more than digits between lists of the same form."""
+    if found.field not in ("values", "grad", "result") or isinstance(found.ours, str) or isinstance(found.theirs, str):
         return []
-    return [(x, y) for x, y in zip(a, b) if x != y and not (x != x and y != y)]
+    a, b = list(flat(found.ours)), list(flat(found.theirs))
+    if len(a) != len(b):
+        return []
+    return [
+        (x, y)
+        for x, y in zip(a, b)
+        if isinstance(x, (int, float, complex)) and isinstance(y, (int, float, complex)) and not same_number(x, y)
+    ]
+
+
+def unlike_tensors(steps, machine):
+    """Names of tensors whose values the two libraries do not agree on to the last bit."""
+    names = replay(steps, machine)
+    others = replay(steps, machine.reference)
+    return {
+        k
+        for k, t in names.items()
+        if isinstance(t, machine.Tensor)
+        and k in others
+        and repr(outcome(t.tolist)) != repr(outcome(others[k].clone().tolist))
+    }
+
+
+def outcome(f):
+    try:
+        return f()
+    except Exception as e:
+        return type(e).__name__
+
+
+def root(t):
+    return t if t._base is None else t._base
+
+
+def same_memory(a, b):
+    return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
+
+
+def written(text):
+    """The name of the tensor that a step changes in place, or None."""
+    text = re.sub(r"^with [^:]+: ", "", text)
+    m = re.match(r"(?:v\d+ = )?(v\d+)\.\w+_\(|(v\d+)(?:\[.*\])? [^ =]*= ", text)
+    return m and (m[1] or m[2])
+
+
+def graph(t):
+    """Names of the nodes of its graph."""
+    todo, seen, kinds = [t.grad_fn], set(), set()
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        kinds.add(type(node).__name__)
+        todo.extend(n for n, _ in node.next_functions)
+    return kinds
 
 
 def onto_itself(text, names):
@@ -97,7 +162,11 @@ def onto_itself(text, names):
 
 @entry("A tensor that is copied onto itself")
 def copied_onto_itself(found, steps, machine):
-    if found.field not in ("version", "grad_fn"):
+    if raised(found) == ("-", "RuntimeError") and "more than one element of the written-to tensor" in message(
+        found.theirs
+    ):
+        return onto_itself(found.text, replay(steps[:-1], machine))
+    if found.field not in ("version", "grad_fn", "is_leaf"):
         return False
     machine.reset()
     for text in steps:
@@ -109,11 +178,20 @@ def copied_onto_itself(found, steps, machine):
 
 @entry("Tensors over one storage share its counter of changes")
 def shared_counter(found, steps, machine):
-    return found.field == "version" and re.search(r"copy\.copy|set_\(|from_numpy|from_dlpack|\.data", "\n".join(steps))
+    makers = r"copy\.copy|set_\(|from_numpy|from_dlpack|\.data"
+    if not re.search(makers, "\n".join(steps)):
+        return False
+    if raised(found) == ("RuntimeError", "-"):
+        return "its base or another view of its base has been modified inplace" in message(found.ours)
+    return found.field == "version"
 
 
 @entry("`copy_` between overlapping tensors")
 def overlapping_copy(found, steps, machine):
+    if found.field == "values":
+        m = re.match(r"(?:with [^:]+: )?(v\d+)\[.*\] = (v\d+)$", found.text)
+        names = m and replay(steps[:-1], machine)
+        return names and all(n in names for n in m.groups()) and same_memory(names[m[1]], names[m[2]])
     return raised(found) == ("-", "RuntimeError") and "some elements of the input tensor" in message(found.theirs)
 
 
@@ -125,7 +203,8 @@ def overlap_found(found, steps, machine):
 @entry("An out= tensor that is also an operand gets the right result")
 def out_operand(found, steps, machine):
     m = re.search(r"\((\[?v\d+.*), out=(v\d+)\)", found.text)
-    if not m or found.field not in ("values", "shape", "result"):
+    refused = raised(found) == ("-", "RuntimeError") and "match the broadcast shape" in message(found.theirs)
+    if not m or not (refused or found.field in ("values", "shape", "result")):
         return False
     names = replay(steps, machine)
     operands = [names[n] for n in re.findall(r"v\d+", m[1]) if n in names]
@@ -136,7 +215,115 @@ def out_operand(found, steps, machine):
     )
 
 
+@entry("is never resized")
+def out_with_gradient(found, steps, machine):
+    return (
+        raised(found) == ("RuntimeError", "-")
+        and "out=" in found.text
+        and "cannot resize variables that require grad" in message(found.ours)
+    )
+
+
+@entry("changes of shape by `out=` refuse tensors that have one")
+def shape_with_bit(found, steps, machine):
+    return (
+        raised(found) == ("RuntimeError", "-")
+        and "out=" in found.text
+        and "bit set cannot be changed in place" in message(found.ours)
+    )
+
+
+@entry("In place they are checked as `copy_` is")
+def logical_with_bit(found, steps, machine):
+    if raised(found) != ("RuntimeError", "-") or not re.search(r"logical_\w+_\(", found.text):
+        return False
+    t = replay(steps[:-1], machine).get(written(found.text))
+    return t is not None and (t.is_conj() or t.is_neg())
+
+
+@entry("Deep copies keep the bits.")
+def copied_bits(found, steps, machine):
+    return found.field in ("conj", "neg") and "deepcopy" in found.text and found.ours is True
+
+
+@entry("Gradients have neither bit")
+def gradient_bits(found, steps, machine):
+    return found.field in ("conj", "neg") and "autograd.grad(" in "\n".join(steps) and found.ours is False
+
+
+@entry("and always have memory")
+def zeros_without_memory(found, steps, machine):
+    return raised(found) == ("-", "RuntimeError") and re.search(
+        "ZeroTensors are immutable|tensor with unallocated storage", message(found.theirs)
+    )
+
+
+@entry("`is_set_to` compares")
+def is_set_to(found, steps, machine):
+    m = re.search(r"= (v\d+)\.is_set_to\((v\d+)\)$", found.text)
+    names = m and replay(steps, machine)
+    return names and any(names[n].is_conj() or names[n].is_neg() for n in m.groups())
+
+
 # ---- autograd
+
+
+@entry("**Views of a leaf that is a view keep their history**")
+def views_of_leaf_view(found, steps, machine):
+    fields = ("requires_grad", "is_leaf", "grad_fn", "has_grad", "grad", "grad layout")
+    if found.field not in fields and "does not require grad" not in message(found.theirs):
+        return False
+    names = replay(steps, machine)
+    t = names.get(found.name)
+    leaves = [
+        u for u in tensors(names, machine) if u._is_view() and u.requires_grad and outcome(lambda: u.is_leaf) is True
+    ]
+    if t is None:
+        return raised(found) == ("-", "RuntimeError") and any(u._version for u in leaves)
+    return any(same_memory(t, u) and u._version for u in leaves)
+
+
+@entry("is no leaf from then on")
+def view_before_history(found, steps, machine):
+    if raised(found) == ("RuntimeError", "-") and "change requires_grad flags of leaf" in message(found.ours):
+        t = replay(steps[:-1], machine).get(written(found.text))
+        return t is not None and "CopySlices" in graph(t)
+    if raised(found) != (
+        "-",
+        "RuntimeError",
+    ) or "a leaf Variable that requires grad is being used in an in-place" not in (message(found.theirs)):
+        return False
+    t = replay(steps[:-1], machine).get(written(found.text))
+    return t is not None and t._is_view() and t._base.grad_fn is not None
+
+
+@entry("is added to the leaf all the same")
+def leaf_among_views(found, steps, machine):
+    return (
+        raised(found) == ("-", "RuntimeError")
+        and "backward(" in found.text
+        and "its base or another view of its base has been modified inplace" in message(found.theirs)
+    )
+
+
+@entry("A change of a view that kept nothing for backward")
+def change_without_saved(found, steps, machine):
+    if found.field != "exception" or "Trying to backward through the graph a second time" not in message(found.theirs):
+        return False
+    names = replay(steps[:-1], machine)
+    used = [names[n] for n in re.findall(r"v\d+", found.text) if n in names]
+    return any("CopySlices" in graph(t) for t in used)
+
+
+@entry("where saved tensors go through hooks")
+def changed_under_hooks(found, steps, machine):
+    m = re.search(r"(?:saved_tensors_hooks|save_on_cpu)\(.*\): (?:v\d+ = )?(v\d+)\.\w+_\(.*\1\b", "\n".join(steps))
+    return found.field == "grad" and m
+
+
+@entry("a custom function that changes it in place")
+def retained_of_dirty(found, steps, machine):
+    return raised(found) == ("-", "AttributeError") and "AddInPlace" in "\n".join(steps) and ".grad." in found.text
 
 
 @entry("Graph nodes created by an in-place change")
@@ -174,7 +361,12 @@ def inplace_shape_node(found, steps, machine):
 def floor_divide(found, steps, machine):
     if calls(found, "floor_divide", "heaviside") and "out=" in found.text:
         return found.field in ("requires_grad", "is_leaf", "grad_fn") or raised(found) == ("-", "RuntimeError")
-    return found.field == "grad_fn" and found.theirs == "NotImplemented"
+    missing = r"derivative for aten::(floor_divide|heaviside)_? is not implemented"
+    return (
+        found.field == "grad_fn"
+        and found.theirs == "NotImplemented"
+        or (raised(found) == ("-", "RuntimeError") and re.search(missing, message(found.theirs)))
+    )
 
 
 @entry("A number or 0-d tensor that is assigned")
@@ -199,13 +391,16 @@ def graph_of_gradient(found, steps, machine):
 
 @entry("**In-place operations copy an operand that a gradient needs**")
 def saved_copy(found, steps, machine):
-    return raised(found) == ("-", "RuntimeError") and "modified by an inplace operation" in message(found.theirs)
+    return found.field == "exception" and "modified by an inplace operation" in message(found.theirs)
 
 
 @entry("Tensors of integers never require grad")
 def integers_require_grad(found, steps, machine):
+    refused = raised(found) == ("-", "RuntimeError") and "is being modified inplace" in message(found.theirs)
     names = replay(steps, machine)
-    t = names.get(found.name)
+    t = names.get(written(found.text) if refused else found.name)
+    if refused:
+        return t is not None and not (t.is_floating_point() or t.is_complex())
     return (
         found.field in ("requires_grad", "is_leaf", "grad_fn")
         and t is not None
@@ -215,17 +410,23 @@ def integers_require_grad(found, steps, machine):
 
 @entry("`_version` of every inference tensor raises")
 def inference_version(found, steps, machine):
-    return found.field == "version" and found.ours == "RuntimeError"
+    theirs = found.theirs == "RuntimeError" and ".data = " in "\n".join(steps)
+    return found.field == "version" and (found.ours == "RuntimeError" or theirs)
 
 
 @entry("The gradient of an empty tensor")
 def empty_gradient(found, steps, machine):
-    return found.field == "grad layout" and 0 in found.ours[2]
+    if found.field == "grad layout":
+        return 0 in found.ours[2]
+    if found.field not in ("is_leaf", "requires_grad", "grad_fn") or "autograd.grad(" not in found.text:
+        return False
+    t = replay(steps, machine).get(found.name)
+    return t is not None and t.numel() == 0
 
 
 @entry("`1 ** x`")
-def one_to_a_power(found, steps, machine):
-    return found.field == "strides" and re.search(r"(1|True) \*\* v", found.text)
+def number_to_a_power(found, steps, machine):
+    return found.field == "strides" and re.search(r"(\d+|True) \*\* v|ldexp\(", found.text)
 
 
 @entry("`view(dtype)` with the tensor's own dtype keeps the gradient")
@@ -245,9 +446,11 @@ def set_history(found, steps, machine):
 
 @entry("`polygamma` is infinite at its poles")
 def polygamma(found, steps, machine):
-    text = "\n".join(steps)
-    return re.search("polygamma|mvlgamma|digamma|lgamma", text) and any(
-        x == math.inf or y == math.inf for x, y in changed_pairs(found)
+    pairs = changed_pairs(found)
+    return (
+        re.search("polygamma|mvlgamma|digamma|lgamma", "\n".join(steps))
+        and pairs
+        and all(abs(x) == math.inf or abs(y) == math.inf for x, y in pairs)
     )
 
 
@@ -263,7 +466,7 @@ def more_dtypes(found, steps, machine):
     )
 
 
-@entry("An operation that a dtype does not have is refused for empty and 0-d tensors, too.")
+@entry("An operation that a dtype does not have is refused for empty and 0-d tensors, too")
 def empty_refused(found, steps, machine):
     if raised(found) != ("NotImplementedError", "-"):
         return False
@@ -285,15 +488,30 @@ def dense_scatter(found, steps, machine):
 
 @entry("`i0` of an infinity is infinite")
 def i0(found, steps, machine):
-    return re.search(r"i0", "\n".join(steps)) and any(y != y for _, y in changed_pairs(found))
+    pairs = changed_pairs(found)
+    return re.search(r"i0", "\n".join(steps)) and pairs and all(not math.isfinite(abs(y)) for _, y in pairs)
 
 
 @entry("Infinities and NaN of complex results")
 def complex_values(found, steps, machine):
     """Infinities and NaN of complex numbers follow other formulas."""
-    return any(
-        isinstance(y, complex) and not (math.isfinite(y.real) and math.isfinite(y.imag))
-        for _, y in changed_pairs(found)
+    pairs = changed_pairs(found)
+    seen = re.search("complex|real|imag", "\n".join(steps))  # also where parts are seen as real numbers
+    return pairs and all(
+        (isinstance(y, complex) or (seen and y != y))
+        and not all(math.isfinite(p) for p in (*parts_of(x), *parts_of(y)))
+        for x, y in pairs
+    )
+
+
+@entry("changes the sign of every zero")
+def complex_negative(found, steps, machine):
+    """What functions with a branch cut make of the sign of a zero part."""
+    pairs = changed_pairs(found)
+    return (
+        pairs
+        and re.search(r"= -\(|\bneg_?\(|negative_?\(", "\n".join(steps))
+        and all(isinstance(x, complex) and same_number(x.conjugate(), y) for x, y in pairs)
     )
 
 
@@ -305,7 +523,33 @@ def unsigned_bounds(found, steps, machine):
 @entry("Transcendental functions need not be torch's bits")
 def bits(found, steps, machine):
     """Digits, and the signs of NaN, that a view under another dtype shows."""
-    return found.field in ("values", "grad", "result") and re.search(r"\.view\(L\.", "\n".join(steps))
+    if found.field not in ("values", "grad", "result") or not re.search(r"\.view\(L\.", "\n".join(steps)):
+        return False
+    return unlike_tensors(steps, machine) - {found.name}
+
+
+JUMPS = (
+    "signbit|sgn|sign|copysign|heaviside|ceil|floor|trunc|frac|fix|round|bool|int|fmod|remainder|floor_divide|div|angle|"
+    "eq|ne|lt|le|gt|ge|equal|allclose|isclose|logical_\\w+|nonzero|argmax|argmin|argsort|sort|unique|topk|all|any|"
+    "searchsorted|bucketize|count_nonzero|histc"
+)
+
+
+@entry("a function with a jump shows it")
+def jump(found, steps, machine):
+    """A step that jumps, or has a pole, where the digits of its operands already differ."""
+    if found.field not in ("values", "result", "shape", "log", "grad"):
+        return False
+    if not re.search(rf"\b({JUMPS})_?\(| (//|%|[<>=!]=|[<>]) ", found.text):
+        return False
+    used = set(re.findall(r"\bv\d+\b", found.text))
+    return used & unlike_tensors(steps[:-1], machine) or signs_of_nan(found, steps, machine)
+
+
+def signs_of_nan(found, steps, machine):
+    m = re.search(r"(?:signbit|copysign)_?\(", found.text) and re.findall(r"\bv\d+\b", found.text)
+    names = m and replay(steps[:-1], machine)
+    return names and any(x != x for n in m if n in names for x in flat(names[n].tolist()))
 
 
 @entry("Writing to windows that share elements")
@@ -328,6 +572,31 @@ def converted_value(found, steps, machine):
     )
 
 
+@entry("Results of indexing with tensors")
+def indexed_strides(found, steps, machine):
+    return found.field == "strides" and re.search(r" = v\d+\[.*(tensor|\[).*\]$", found.text)
+
+
+@entry("Where torch stops with an internal error")
+def internal_error(found, steps, machine):
+    words = "INTERNAL ASSERT FAILED|DispatchKey Conjugate doesn't correspond|UntypedStorage' has no attribute|UntypedStorage' object has no"
+    return found.field == "exception" and kind(found.ours) == "-" and re.search(words, message(found.theirs))
+
+
+@entry("dims that are out of range")
+def empty_dims(found, steps, machine):
+    names = raised(found) == ("IndexError", "-") and replay(steps[:-1], machine)
+    return names and any(names[n].numel() == 0 for n in re.findall(r"v\d+", found.text) if n in names)
+
+
+@entry("have no strides to speak of")
+def empty_strides(found, steps, machine):
+    if raised(found) != ("-", "RuntimeError") or "stride(-1) must be 1 to view" not in message(found.theirs):
+        return False
+    m = re.search(r"(v\d+)\.view\(L\.", found.text)
+    return m and replay(steps[:-1], machine)[m[1]].numel() == 0
+
+
 @entry("`copy.deepcopy` takes every tensor of a subclass")
 def deep_copies(found, steps, machine):
     return raised(found) == ("-", "RuntimeError") and "default implementation of __deepcopy__" in message(found.theirs)
@@ -339,7 +608,8 @@ def inference_leaf(found, steps, machine):
         return False
     if found.field in ("requires_grad", "is_leaf", "grad_fn"):
         return any(t.is_inference() and t.requires_grad for t in tensors(replay(steps, machine), machine))
-    return "Inference tensors cannot be saved" in message(found.ours) + message(found.theirs)
+    words = "Inference tensors cannot be saved|functions with out=... arguments don't support automatic"
+    return re.search(words, message(found.ours) + message(found.theirs))
 
 
 @entry("`detach_()` forgets")
@@ -347,14 +617,25 @@ def retains(found, steps, machine):
     return found.field == "retains_grad" and "detach_" in "\n".join(steps)
 
 
+@entry("works in inference mode")
+def detached_in_inference(found, steps, machine):
+    return found.field in ("requires_grad", "is_leaf", "grad_fn") and re.search(
+        r"inference_mode\(\): .*detach_\(", "\n".join(steps)
+    )
+
+
 @entry("`diff` of an empty tensor")
 def empty_difference(found, steps, machine):
-    return found.field == "identity" and "diff(" in "\n".join(steps)
+    if found.field not in ("identity", "inference", "version", "sharing"):
+        return False
+    made = re.findall(r"(v\d+) = (?:L\.diff\((v\d+)|(v\d+)\.diff\()", "\n".join(steps))
+    names = made and replay(steps, machine)
+    return any(names[n].numel() == 0 for n, *_ in made if n in names)
 
 
 @entry("The strides of gradients")
 def gradient_strides(found, steps, machine):
-    return found.field in ("strides", "grad layout") and re.search(r"grad", "\n".join(steps))
+    return found.field in ("strides", "grad layout") and re.search(r"autograd\.grad|\.grad\b", "\n".join(steps))
 
 
 @entry("Where a call is wrong in several ways")
@@ -366,7 +647,7 @@ def other_error(found, steps, machine):
         pair
         and "-" not in pair
         and re.search(
-            "leaf|is a view|inference|out tensor|functions with out=|modified inplace",
+            "leaf|is a view|inference|out tensor|functions with out=|modified inplace|does not support complex inputs",
             message(found.ours) + message(found.theirs),
         )
     )

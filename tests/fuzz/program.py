@@ -33,7 +33,13 @@ def make_and_run(seed, ours, theirs):
 
 def deviation(found, steps, ours, theirs):
     """The words of docs/deviations.md that state the difference, or None."""
-    return known(found, steps, ours) or (TORN if torn(steps, theirs) else None)
+    return known(found, steps, ours, theirs) or (TORN if torn(steps, theirs) else None)
+
+
+def earlier_deviation(steps, ours, theirs):
+    """The words that state the first difference of a short program where one comes before the one it was kept for."""
+    first = run(steps, ours, theirs, careful=True)
+    return first and deviation(first, steps[: first.step + 1], ours, theirs)
 
 
 def torn(steps, theirs):

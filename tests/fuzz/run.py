@@ -28,7 +28,7 @@ def work(first, last, report, beat, subclasses):
     import torch
 
     from fuzz import grammar
-    from fuzz.program import make_and_run, quiet, script, shrink
+    from fuzz.program import earlier_deviation, make_and_run, quiet, script, shrink
     from fuzz.session import Machine, Session
 
     quiet(rushlight, torch)
@@ -45,12 +45,16 @@ def work(first, last, report, beat, subclasses):
         if deviation:
             deviations[deviation] += 1
         elif found:
-            counts[found.key] += 1
-            if counts[found.key] > SHRUNK:
-                worker.say(key=found.key, seed=seed)
+            key = found.key
+            if counts[key] == SHRUNK:
+                worker.say(key=key, seed=seed)
                 continue
             steps, found = shrink(steps, found, ours, theirs)
-            worker.say(key=found.key, seed=seed, size=len(steps), script=script(steps, found, seed))
+            if deviation := earlier_deviation(steps, ours, theirs):
+                deviations[deviation] += 1
+                continue
+            counts[key] += 1
+            worker.say(key=key, seed=seed, size=len(steps), script=script(steps, found, seed))
     worker.say(deviations=deviations)
 
 
