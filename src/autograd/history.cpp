@@ -221,8 +221,8 @@ const Tensor& Tensor::set_requires_grad(bool value) const {
   if (value && !is_differentiable(dtype()))
     fail("Only Tensors of floating point and complex dtype can require gradients");
   if (value && requires_grad() && impl_->autograd && impl_->autograd->grad_fn) return *this;
-  // A view whose base was changed, of which grad_fn() would refuse to tell, may become a leaf of its own.
-  if (value ? impl_->origin == ViewOrigin::Plain && !is_leaf() : !is_leaf()) {
+  // Of a view that is not plain grad_fn() may refuse to tell: what counts is whether it was recorded itself.
+  if (impl_->origin == ViewOrigin::Plain ? !is_leaf() : impl_->autograd && impl_->autograd->grad_fn) {
     if (value) return *this;
     fail(
         "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "

@@ -127,7 +127,7 @@ def same_memory(a, b):
 def written(text):
     """The name of the tensor that a step changes in place, or None."""
     text = re.sub(r"^with [^:]+: ", "", text)
-    m = re.match(r"(?:v\d+ = )?(v\d+)\.\w+_\(|(v\d+)(?:\[.*\])? [^ =]*= ", text)
+    m = re.match(r"(?:v\d+ = )?(v\d+)\.\w+_\(|(v\d+)(?:\[.*\]|\.requires_grad)? [^ =]*= ", text)
     return m and (m[1] or m[2])
 
 
@@ -151,7 +151,8 @@ def onto_itself(text, names):
     if not m:
         return re.match(r"v\d+\[.*\] [^ ]+= ", text)
     try:
-        a, b = (eval(expression.replace("[True]", "[None]"), names) for expression in m.groups())
+        with names["L"].no_grad():
+            a, b = (eval(expression.replace("[True]", "[None]"), names) for expression in m.groups())
         return a.data_ptr() == b.data_ptr() and a.dtype == b.dtype
     except Exception:
         return False
@@ -166,7 +167,9 @@ def copied_onto_itself(found, steps, machine):
         found.theirs
     ):
         return onto_itself(found.text, replay(steps[:-1], machine))
-    if found.field not in ("version", "grad_fn", "is_leaf"):
+    counted = found.field == "version" and " to " in str(found.ours) and len(set(str(found.ours).split(" to "))) == 1
+    recorded = found.field == "grad_fn" and found.theirs in ("CopyBackwards", "CopySlices", "AsStridedBackward0")
+    if not (counted or recorded or found.field == "is_leaf"):
         return False
     machine.reset()
     for text in steps:
@@ -188,6 +191,11 @@ def shared_counter(found, steps, machine):
 
 @entry("`copy_` between overlapping tensors")
 def overlapping_copy(found, steps, machine):
+    if found.field == "values" and re.search("from_numpy|from_dlpack", "\n".join(steps)):
+        names = replay(steps[:-1], machine)  # torch sees two storages
+        t = names.get(written(found.text))
+        used = [names[n] for n in re.findall(r"\bv\d+\b", found.text.split("_(")[-1]) if n in names]
+        return t is not None and any(same_memory(t, u) for u in used)
     if found.field == "values":
         m = re.match(r"(?:with [^:]+: )?(v\d+)\[.*\] = (v\d+)$", found.text)
         names = m and replay(steps[:-1], machine)
@@ -217,6 +225,8 @@ def out_operand(found, steps, machine):
 
 @entry("is never resized")
 def out_with_gradient(found, steps, machine):
+    if raised(found) == ("-", "RuntimeError") and "out=" in found.text:
+        return re.match(r"aten::\w+\(\): functions with out=", message(found.theirs))
     return (
         raised(found) == ("RuntimeError", "-")
         and "out=" in found.text
@@ -275,9 +285,9 @@ def views_of_leaf_view(found, steps, machine):
         return False
     names = replay(steps, machine)
     t = names.get(found.name)
-    leaves = [
-        u for u in tensors(names, machine) if u._is_view() and u.requires_grad and outcome(lambda: u.is_leaf) is True
-    ]
+    cut = "requires_grad_(False)" in "\n".join(steps)
+    leaves = [u for u in tensors(names, machine) if u._is_view() and (cut or u.requires_grad)]
+    leaves = [u for u in leaves if outcome(lambda: u.is_leaf) is True]  # noqa: B023
     if t is None:
         return raised(found) == ("-", "RuntimeError") and any(u._version for u in leaves)
     return any(same_memory(t, u) and u._version for u in leaves)
@@ -287,7 +297,10 @@ def views_of_leaf_view(found, steps, machine):
 def view_before_history(found, steps, machine):
     if raised(found) == ("RuntimeError", "-") and "change requires_grad flags of leaf" in message(found.ours):
         t = replay(steps[:-1], machine).get(written(found.text))
-        return t is not None and "CopySlices" in graph(t)
+        return t is not None and (t._is_view() and t._base.grad_fn is not None or "CopySlices" in graph(t))
+    if found.field == "retains_grad":
+        t = replay(steps, machine).get(found.name)
+        return found.ours is True and t is not None and t._is_view() and t._base.grad_fn is not None
     if raised(found) != (
         "-",
         "RuntimeError",
@@ -378,15 +391,23 @@ def assigned_number(found, steps, machine):
 @entry("where an operation consists of several")
 def composite_node(found, steps, machine):
     """Which node comes last of those that a product is made of."""
+    if found.field != "grad_fn" or found.theirs is None or found.ours is None:
+        return False
+    if {found.ours, found.theirs} == {"NegViewBackward0", "SelectBackward0"}:
+        return True
+    if found.theirs == "AsStridedBackward0":  # torch's result is a view that was changed
+        return re.search(r"inner\(", "\n".join(steps))
     parts = ("DivBackward0", "SubBackward0", "MulBackward0", "CloneBackward0", "AddBackward0")
-    return found.field == "grad_fn" and (
-        found.ours in parts or re.search(r" @ |inner|outer|einsum|linear|matmul", "\n".join(steps))
-    )
+    return found.ours in parts or re.search(r" @ |inner|outer|einsum|linear|matmul", "\n".join(steps))
 
 
 @entry("The graph of a gradient")
 def graph_of_gradient(found, steps, machine):
-    return found.field == "grad_fn" and re.search(r"create_graph", "\n".join(steps))
+    if found.field == "grad layout":
+        return found.ours[2] == found.theirs[2] and "create_graph" in "\n".join(steps)
+    if found.field in ("requires_grad", "is_leaf"):
+        return re.match(r"(?:with [^:]+: )?v\d+ = L\.autograd\.grad\(.*create_graph=True", found.text)
+    return found.field == "grad_fn" and "create_graph" in "\n".join(steps)
 
 
 @entry("**In-place operations copy an operand that a gradient needs**")
@@ -456,11 +477,16 @@ def polygamma(found, steps, machine):
 
 @entry("`sinc` is exactly 0 at integers")
 def sinc(found, steps, machine):
-    return "sinc" in "\n".join(steps) and found.field in ("values", "result", "grad")
+    where = "\n".join(steps) if found.field == "grad" else found.text
+    return "sinc" in where and found.field in ("values", "result", "grad")
 
 
 @entry("take half precision, bool or complex where torch does")
 def more_dtypes(found, steps, machine):
+    if raised(found) == ("NotImplementedError", "-") and "\"index_put\" not implemented for 'ComplexHalf'" in message(
+        found.ours
+    ):
+        return True
     return raised(found) == ("-", "NotImplementedError") or (
         raised(found) == ("-", "RuntimeError") and "index_reduce does not support" in message(found.theirs)
     )
@@ -504,15 +530,39 @@ def complex_values(found, steps, machine):
     )
 
 
+@entry("cumulative products are NaN only")
+def nan_of_products(found, steps, machine):
+    pairs = changed_pairs(found)
+    return found.field == "grad" and pairs and "cumprod" in "\n".join(steps) and all(y != y for _, y in pairs)
+
+
+@entry("`std` and `var` of numbers near the end of their range")
+def overflow_of_squares(found, steps, machine):
+    pairs = changed_pairs(found)
+    return pairs and calls(found, "std", "var") and all(not math.isfinite(p) for pair in pairs for p in pair)
+
+
+@entry("Half precision rounds once per operation")
+def half_products(found, steps, machine):
+    names = calls(found, "prod", "cumprod") and replay(steps, machine)
+    t = names and names.get(found.name)
+    pairs = changed_pairs(found)
+    return pairs and t is not None and t.dtype.itemsize == 2 and all(not math.isfinite(y) for _, y in pairs)
+
+
+@entry("Bools that are other bytes")
+def other_bytes(found, steps, machine):
+    return found.field == "values" and ".view(L.bool)" in "\n".join(steps)
+
+
 @entry("changes the sign of every zero")
 def complex_negative(found, steps, machine):
     """What functions with a branch cut make of the sign of a zero part."""
     pairs = changed_pairs(found)
-    return (
-        pairs
-        and re.search(r"= -\(|\bneg_?\(|negative_?\(", "\n".join(steps))
-        and all(isinstance(x, complex) and same_number(x.conjugate(), y) for x, y in pairs)
-    )
+    if not pairs or not all(isinstance(x, complex) for x, _ in pairs):
+        return False
+    names = unlike_tensors(steps[:-1], machine) if found.name in found.text else set()
+    return names & set(re.findall(r"\bv\d+\b", found.text)) or all(same_number(x.conjugate(), y) for x, y in pairs)
 
 
 @entry("Bounds of `clamp` below 0 count as 0 for unsigned dtypes")
@@ -538,9 +588,9 @@ JUMPS = (
 @entry("a function with a jump shows it")
 def jump(found, steps, machine):
     """A step that jumps, or has a pole, where the digits of its operands already differ."""
-    if found.field not in ("values", "result", "shape", "log", "grad"):
+    if found.field not in ("values", "result", "shape") or found.name.split("[")[0] not in found.text:
         return False
-    if not re.search(rf"\b({JUMPS})_?\(| (//|%|[<>=!]=|[<>]) ", found.text):
+    if not re.search(rf"\b({JUMPS})_?\(| (//|%|[<>=!]=|[<>]) |\.to\(L\.(u?int|bool)", found.text):
         return False
     used = set(re.findall(r"\bv\d+\b", found.text))
     return used & unlike_tensors(steps[:-1], machine) or signs_of_nan(found, steps, machine)
@@ -626,7 +676,7 @@ def detached_in_inference(found, steps, machine):
 
 @entry("`diff` of an empty tensor")
 def empty_difference(found, steps, machine):
-    if found.field not in ("identity", "inference", "version", "sharing"):
+    if found.field not in ("identity", "inference", "version", "sharing", "is_leaf", "requires_grad", "grad_fn"):
         return False
     made = re.findall(r"(v\d+) = (?:L\.diff\((v\d+)|(v\d+)\.diff\()", "\n".join(steps))
     names = made and replay(steps, machine)

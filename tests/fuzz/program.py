@@ -7,7 +7,7 @@ import warnings
 from .draw import MAX_ELEMENTS, Draw
 from .grammar import next_step
 from .known import known
-from .session import NAME, PRELUDE, Session, run, snapshot
+from .session import NAME, PRELUDE, Session, run, snapshot, storage_of
 
 MAX_STEPS = 18
 TORN = "**An operand of a call that raised keeps**"
@@ -33,7 +33,7 @@ def make_and_run(seed, ours, theirs):
 
 def deviation(found, steps, ours, theirs):
     """The words of docs/deviations.md that state the difference, or None."""
-    return known(found, steps, ours, theirs) or (TORN if torn(steps, theirs) else None)
+    return known(found, steps, ours, theirs) or (TORN if torn(found, steps, ours, theirs) else None)
 
 
 def earlier_deviation(steps, ours, theirs):
@@ -42,14 +42,23 @@ def earlier_deviation(steps, ours, theirs):
     return first and deviation(first, steps[: first.step + 1], ours, theirs)
 
 
-def torn(steps, theirs):
-    """Whether a step that raised has changed tensors of the reference: the two have gone apart there."""
-    theirs.reset()
+def torn(found, steps, ours, theirs):
+    """Whether the difference may come from a step that raised and changed tensors of the reference."""
+    ours.reset(), theirs.reset()
+    names = set()  # of tensors that have gone apart, and of all that met them since
     for text in steps:
-        before = repr(snapshot(theirs.pool())) if not re.search(r"backward\(|autograd\.grad\(", text) else None
-        if theirs.step(text) and before and repr(snapshot(theirs.pool())) != before:
-            return True
-    return False
+        before = snapshot(theirs.pool()) if not re.search(r"backward\(|autograd\.grad\(", text) else {}
+        raised = theirs.step(text)
+        ours.step(text)
+        if raised and before:
+            after = snapshot(theirs.pool())
+            names |= {k for k in before if repr(before[k]) != repr(after.get(k))}
+        if names & set(NAME.findall(text)):
+            names.update(NAME.findall(text))
+        if names:
+            memory = {storage_of(t) for k, t in ours.pool().items() if k in names}
+            names |= {k for k, t in ours.pool().items() if storage_of(t) in memory}
+    return bool(names & {found.name.split("[")[0], *NAME.findall(found.text)})
 
 
 def shrink(steps, found, ours, theirs):

@@ -330,6 +330,15 @@ def test_views_of_many_may_become_leaves_after_a_change(device):
     a.requires_grad_()
     b.requires_grad = True
     assert a.requires_grad and b.requires_grad and a.is_leaf
+    b.requires_grad_(False)
+    assert not b.requires_grad
+    part = Part.apply(x)
+    x += torch.ones(4, requires_grad=True, device=device)
+    part.requires_grad_(False)  # its own flag; what it asks for is up to its base
+    x = torch.zeros(4, device=device)
+    a, b = x.chunk(2)
+    a.requires_grad_()
+    x.add_(1)
     x.requires_grad_()
     with pytest.raises(RuntimeError, match="its base or another view of its base has been modified inplace"):
         a.grad_fn.name()
