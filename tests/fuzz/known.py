@@ -205,6 +205,8 @@ def overlapping_copy(found, steps, machine):
 
 @entry("**Overlap is found exactly.**")
 def overlap_found(found, steps, machine):
+    if re.search(r"tri[ul]_\(", found.text) and raised(found) == ("-", "RuntimeError"):
+        return "more than one element of the written-to" in message(found.theirs)
     return raised(found) == ("RuntimeError", "-") and "to a single memory location" in message(found.ours)
 
 
@@ -319,13 +321,13 @@ def leaf_among_views(found, steps, machine):
     )
 
 
-@entry("A change of a view that kept nothing for backward")
-def change_without_saved(found, steps, machine):
+@entry("What kept nothing for backward")
+def nothing_saved(found, steps, machine):
     if found.field != "exception" or "Trying to backward through the graph a second time" not in message(found.theirs):
         return False
     names = replay(steps[:-1], machine)
     used = [names[n] for n in re.findall(r"v\d+", found.text) if n in names]
-    return any("CopySlices" in graph(t) for t in used)
+    return any({"CopySlices", "CopysignBackward0"} & graph(t) for t in used)
 
 
 @entry("where saved tensors go through hooks")
@@ -391,6 +393,8 @@ def assigned_number(found, steps, machine):
 @entry("where an operation consists of several")
 def composite_node(found, steps, machine):
     """Which node comes last of those that a product is made of."""
+    if raised(found) == ("-", "RuntimeError") and "Can't detach views in-place" in message(found.theirs):
+        return "inner(" in "\n".join(steps)
     if found.field != "grad_fn" or found.theirs is None or found.ours is None:
         return False
     if {found.ours, found.theirs} == {"NegViewBackward0", "SelectBackward0"}:
@@ -447,7 +451,7 @@ def empty_gradient(found, steps, machine):
 
 @entry("`1 ** x`")
 def number_to_a_power(found, steps, machine):
-    return found.field == "strides" and re.search(r"(\d+|True) \*\* v|ldexp\(", found.text)
+    return found.field == "strides" and re.search(r"(\d+|True|\)) \*\* v|ldexp\(", found.text)
 
 
 @entry("`view(dtype)` with the tensor's own dtype keeps the gradient")
@@ -575,12 +579,14 @@ def bits(found, steps, machine):
     """Digits, and the signs of NaN, that a view under another dtype shows."""
     if found.field not in ("values", "grad", "result") or not re.search(r"\.view\(L\.", "\n".join(steps)):
         return False
-    return unlike_tensors(steps, machine) - {found.name}
+    return unlike_tensors(steps, machine) - {found.name} or any(
+        x != x for t in tensors(replay(steps, machine), machine) for x in flat(t.tolist())
+    )
 
 
 JUMPS = (
     "signbit|sgn|sign|copysign|heaviside|ceil|floor|trunc|frac|fix|round|bool|int|fmod|remainder|floor_divide|div|angle|"
-    "eq|ne|lt|le|gt|ge|equal|allclose|isclose|logical_\\w+|nonzero|argmax|argmin|argsort|sort|unique|topk|all|any|"
+    "eq|ne|lt|le|gt|ge|equal|allclose|isclose|isreal|logical_\\w+|nonzero|argmax|argmin|argsort|sort|unique|topk|all|any|"
     "searchsorted|bucketize|count_nonzero|histc"
 )
 
