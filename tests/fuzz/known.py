@@ -105,7 +105,7 @@ def unlike_tensors(steps, machine):
         for k, t in names.items()
         if isinstance(t, machine.Tensor)
         and k in others
-        and repr(outcome(t.tolist)) != repr(outcome(others[k].clone().tolist))
+        and repr(outcome(t.tolist)) != repr(outcome(lambda: others[k].detach().clone().tolist()))  # noqa: B023
     }
 
 
@@ -168,7 +168,12 @@ def copied_onto_itself(found, steps, machine):
     ):
         return onto_itself(found.text, replay(steps[:-1], machine))
     counted = found.field == "version" and " to " in str(found.ours) and len(set(str(found.ours).split(" to "))) == 1
-    recorded = found.field == "grad_fn" and found.theirs in ("CopyBackwards", "CopySlices", "AsStridedBackward0")
+    recorded = found.field == "grad_fn" and found.theirs in (
+        "CopyBackwards",
+        "CopySlices",
+        "AsStridedBackward0",
+        "FillBackward3",
+    )
     if not (counted or recorded or found.field == "is_leaf"):
         return False
     machine.reset()
@@ -265,8 +270,31 @@ def gradient_bits(found, steps, machine):
 
 @entry("and always have memory")
 def zeros_without_memory(found, steps, machine):
+    if found.field == "grad":  # they stay zeros where they are multiplied with an infinity
+        pairs = changed_pairs(found)
+        return pairs and "sgn" in "\n".join(steps) and all(x != x and y == 0 for x, y in pairs)
     return raised(found) == ("-", "RuntimeError") and re.search(
         "ZeroTensors are immutable|tensor with unallocated storage", message(found.theirs)
+    )
+
+
+@entry("takes no further hook")
+def second_hook(found, steps, machine):
+    return (
+        raised(found) == ("RuntimeError", "-")
+        and ".register_hook(" in found.text
+        and len(re.findall(r"\.register_hook\(", "\n".join(steps))) > 1
+        and "its base or another view of its base has been modified inplace" in message(found.ours)
+    )
+
+
+@entry("do not look at the history of their operands")
+def history_not_asked(found, steps, machine):
+    names = r"isfinite|isnan|isinf|isreal|isposinf|isneginf|set_"
+    return (
+        raised(found) == ("-", "RuntimeError")
+        and calls(found, names)
+        and "its base or another view of its base has been modified inplace" in message(found.theirs)
     )
 
 
@@ -302,7 +330,7 @@ def view_before_history(found, steps, machine):
         return t is not None and (t._is_view() and t._base.grad_fn is not None or "CopySlices" in graph(t))
     if found.field == "retains_grad":
         t = replay(steps, machine).get(found.name)
-        return found.ours is True and t is not None and t._is_view() and t._base.grad_fn is not None
+        return found.ours is True and t is not None and t._is_view() and t._base.requires_grad
     if raised(found) != (
         "-",
         "RuntimeError",
@@ -580,7 +608,7 @@ def bits(found, steps, machine):
     if found.field not in ("values", "grad", "result") or not re.search(r"\.view\(L\.", "\n".join(steps)):
         return False
     return unlike_tensors(steps, machine) - {found.name} or any(
-        x != x for t in tensors(replay(steps, machine), machine) for x in flat(t.tolist())
+        x != x for t in tensors(replay(steps, machine), machine) for x in flat(outcome(t.tolist))
     )
 
 
@@ -605,7 +633,7 @@ def jump(found, steps, machine):
 def signs_of_nan(found, steps, machine):
     m = re.search(r"(?:signbit|copysign)_?\(", found.text) and re.findall(r"\bv\d+\b", found.text)
     names = m and replay(steps[:-1], machine)
-    return names and any(x != x for n in m if n in names for x in flat(names[n].tolist()))
+    return names and any(x != x for n in m if n in names for x in flat(outcome(names[n].tolist)))
 
 
 @entry("Writing to windows that share elements")
@@ -676,7 +704,7 @@ def retains(found, steps, machine):
 @entry("works in inference mode")
 def detached_in_inference(found, steps, machine):
     return found.field in ("requires_grad", "is_leaf", "grad_fn") and re.search(
-        r"inference_mode\(\): .*detach_\(", "\n".join(steps)
+        r"inference_mode\(\): (.*\n)*.*detach_\(", "\n".join(steps)
     )
 
 
