@@ -144,6 +144,7 @@ void register_backward() {
       "bool create_graph=False, bool? only_inputs=True, bool? allow_unused=None, bool is_grads_batched=False, "
       "bool materialize_grads=False) -> tuple[Tensor, ...]",
       run_grad, kFunction, "The gradients of the sum of outputs with respect to inputs, as a tuple.");
+  show_as("_autograd_grad", "grad", "rushlight.autograd");
   def(
       "backward(Tensor self, object gradient=None, bool? retain_graph=None, bool create_graph=False, object "
       "inputs=None) "

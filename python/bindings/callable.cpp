@@ -180,6 +180,12 @@ void def(const char* signature, Handler handler, int where, const char* doc, con
   if (where & kStatic) add(registry().statics, signature, handler, doc, false, operation);
 }
 
+void show_as(const char* function, const char* name, const char* module) {
+  Function& f = *registry().functions.at(function);
+  f.name = name;
+  f.module = module;
+}
+
 void def_alias(const char* alias, const char* name, int where) {
   auto copy = [&](std::map<std::string, std::unique_ptr<Function>>& functions) {
     auto found = functions.find(name);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "bindings/cycles.h"
+#include "bindings/override.h"
 #include "rushlight/graph.h"
 
 namespace rushlight::python {
@@ -348,7 +349,7 @@ PyObject* own_outputs(Context* c, PyObject* inputs, PyObject* outputs) {
     if (!is_tensor(o) || among(c->dirty, o))
       item = Py_NewRef(o);
     else if (among(inputs, o))
-      item = wrap(alias(unwrap(o)));
+      item = type_overrides(Py_TYPE(o)) ? wrap_as(Py_TYPE(o), alias(unwrap(o))) : wrap(alias(unwrap(o)));
     else if (has_history(unwrap(o)))
       item = wrap(detach(unwrap(o)));
     else

@@ -37,11 +37,15 @@ bool is_basic(PyTypeObject* type) {
          type == &PyType_Type || type == &PyDict_Type;
 }
 
+}  // namespace
+
 bool type_overrides(PyTypeObject* type) {
   if (is_basic(type)) return false;
   PyObject* found = _PyType_Lookup(type, g_name);
   return found && found != g_disabled;
 }
+
+namespace {
 
 // The objects that take part, subclasses before their bases, else from left to right; one object per class.
 class Taking {

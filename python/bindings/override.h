@@ -15,6 +15,8 @@ inline bool overrides_possible() { return g_overrides != 0; }
 // Counts a class whose instances take over calls; called when the first one is made.
 void note_override(PyTypeObject* type);
 
+// Whether instances of the class take over calls.
+bool type_overrides(PyTypeObject* type);
 // Whether the class has a handler other than Tensor's.
 bool has_own_handler(PyTypeObject* type);
 

@@ -224,6 +224,8 @@ void def_ops(const char* signature, TensorList (*compute)(const Args& args), con
 
 // The same function under a second name.
 void def_alias(const char* alias, const char* name, int where = kBoth);
+// What a function of the module says it is: a part of another module under another name.
+void show_as(const char* function, const char* name, const char* module);
 // Puts what was registered into the module, the Tensor type and the submodules `_nn` and `_special`.
 void install_functions(PyObject* module);
 

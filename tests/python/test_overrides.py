@@ -636,3 +636,43 @@ def test_bad_calls_of_the_protocol():
             torch._C._swap_torch_function_state(bad if bad != 5 else "a")
     with pytest.raises(TypeError):
         torch._C._overridable(5)
+
+
+class SameInput(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g
+
+
+def test_custom_functions_that_return_an_input():
+    class Own(torch.Tensor):
+        pass
+
+    class Disabled(torch.Tensor):
+        __torch_function__ = torch._C._disabled_torch_function_impl
+
+    for leaf in (torch.ones(2), torch.ones(2, requires_grad=True)):
+        assert type(SameInput.apply(leaf.as_subclass(Own))) is Own
+        assert type(SameInput.apply(leaf.as_subclass(Disabled))) is torch.Tensor
+    assert type(SameInput.apply(torch.nn.Parameter(torch.ones(2)))) is torch.Tensor
+
+
+def test_grad_is_taken_over_under_its_name():
+    seen = []
+
+    class Own(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return super().__torch_function__(func, types, args, kwargs)
+
+    w = torch.ones(2, requires_grad=True)
+    y = (w * 2).sum().as_subclass(Own)
+    (g,) = torch.autograd.grad(y, w)
+    assert seen == [torch.autograd.grad] and seen[0].__name__ == "grad"
+    assert g.tolist() == [2, 2]
+    assert pickle.loads(pickle.dumps(torch.autograd.grad)) is torch.autograd.grad
