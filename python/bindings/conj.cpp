@@ -14,7 +14,7 @@ bool is_lazy_aware(const char* name) {
       "expand", "expand_as", "flatten", "hsplit", "imag", "moveaxis", "movedim", "narrow", "permute", "ravel", "real",
       "reshape", "reshape_as", "select", "split", "split_with_sizes", "squeeze", "swapaxes", "swapdims", "t",
       "tensor_split", "transpose", "unbind", "unflatten", "unfold", "unsafe_chunk", "unsafe_split",
-      "unsafe_split_with_sizes", "unsqueeze", "view", "view_as", "view_as_real", "vsplit",
+      "unsafe_split_with_sizes", "unsqueeze", "view", "view_as", "view_as_complex", "view_as_real", "vsplit",
       // the same object under another geometry, or other memory
       "as_strided_", "detach_", "requires_grad_", "resize", "resize_", "resize_as", "resize_as_", "set_",
       "share_memory_", "squeeze_", "swapaxes_", "swapdims_", "t_", "transpose_", "unsqueeze_",

@@ -143,6 +143,12 @@ Parsed parse(const Tensor& self, PyObject* index) {
   // Sequences and arrays become tensors once, before dims are counted.
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* o = items[i];
+    if (is_tensor(o) && unwrap(o).is_lazy()) [[unlikely]] {
+      if (list.empty()) list.assign(items, items + count);
+      owned.push_back(new Owned(without_lazy(o)));
+      list[static_cast<size_t>(i)] = owned.back()->get();
+      continue;
+    }
     if (o == Py_Ellipsis || o == Py_None || PyLong_Check(o) || is_tensor(o)) continue;
     if (PySlice_Check(o) && is_plain_slice(o)) continue;
     if (list.empty()) list.assign(items, items + count);
@@ -313,7 +319,7 @@ PyObject* get_item(PyObject* self, PyObject* index) {
         return wrap(make_view(t, {sizes, strides, offset}));
       }
     }
-    if (is_tensor(index) && unwrap(index).dim() > 0) {
+    if (is_tensor(index) && unwrap(index).dim() > 0 && !unwrap(index).is_lazy()) {
       const Tensor& i = unwrap(index);
       if (is_integral(i.dtype(), true)) {
         if (i.dim() > t.dim() && is_mask(i)) fail<IndexError>("too many indices for tensor of dimension ", t.dim());
@@ -356,7 +362,7 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
       v = resolve_lazy(unwrap(value));
     } else if (is_number(value)) {
       Scalar number = to_scalar(value);
-      if (conjugate && number.is_complex()) number = Scalar(std::conj(number.to_complex()));
+      if (conjugate) number = Scalar(std::conj(number.to_complex()));
       if (!p.advanced && !negate) {
         number.check_fits(t.dtype());
         autograd::check_inplace(p.view);
@@ -371,7 +377,9 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
       v = tensor_from_data(value, PyList_Check(value) || PyTuple_Check(value) ? OptDType(t.dtype()) : OptDType(),
                            false);
     }
-    if (conjugate && !is_number(value)) v = conj(v);
+    // Real values become complex first: their imaginary part is -0 in memory.
+    if (conjugate && !is_number(value))
+      v = conj(is_complex(v.dtype()) || (p.advanced && is_tensor(value)) ? v : to(v, t.dtype()));
     if (negate) v = neg(to(v, t.dtype()));  // other dtypes may have no negatives
     if (p.advanced && v.dtype() != t.dtype() && !is_tensor(value)) v = to(v, t.dtype());
     // Leading dims of size 1 of the value are dropped, as in torch.

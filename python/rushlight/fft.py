@@ -18,7 +18,10 @@ def _apply(name: str, x: _C.Tensor, n: int | None, dim: int, norm: str | None) -
     double = x.dtype in (_C.float64, _C.complex128)
     if x.dtype in (_C.float16, _C.bfloat16):
         raise RuntimeError(f"Unsupported dtype {x.dtype}: {name}() needs at least single precision")
-    result = _C.from_numpy(numpy.ascontiguousarray(getattr(numpy.fft, name)(x.detach().numpy(), n, dim, norm)))
+    transform = getattr(numpy.fft, name)
+    result = _C.from_numpy(
+        numpy.ascontiguousarray(transform(x.detach().resolve_conj().resolve_neg().numpy(), n, dim, norm))
+    )
     real = not result.dtype.is_complex
     return result.to((_C.float64 if double else _C.float32) if real else (_C.complex128 if double else _C.complex64))
 
@@ -93,10 +96,34 @@ def rfft(input: _C.Tensor, n: int | None = None, dim: int = -1, norm: str | None
     return _RfftR2C.apply(input, n, dim, norm or "backward")
 
 
+class _IrfftC2R(Function):
+    @staticmethod
+    def forward(ctx, x, n, dim, norm):
+        ctx.size, ctx.dim, ctx.norm = x.size(dim), dim, norm
+        ctx.real = not x.dtype.is_complex
+        return _apply("irfft", x, n, dim, norm)
+
+    @staticmethod
+    def backward(ctx, grad):
+        # Every frequency but the first and, of an even number of points, the last stands for two.
+        n = grad.size(ctx.dim)
+        back = rfft(grad, n, ctx.dim, _INVERSE_NORM[ctx.norm])
+        weights = _C.full((n // 2 + 1,), 2.0, dtype=back.real.dtype)
+        weights[0] = 1
+        if n % 2 == 0:
+            weights[-1] = 1
+        back = _fit(back.movedim(ctx.dim, -1).mul(weights).movedim(-1, ctx.dim), ctx.size, ctx.dim)
+        return back.real if ctx.real else back, None, None, None
+
+
 @overridable
 def irfft(input: _C.Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> _C.Tensor:
-    """Inverse of rfft(): n real values (default: 2 * (size - 1)). Without derivative."""
-    return _apply("irfft", input, n, dim, norm or "backward")
+    """Inverse of rfft(): n real values (default: 2 * (size - 1))."""
+    if n is None:
+        n = 2 * (input.size(dim) - 1)
+    if n < 1:
+        raise RuntimeError(f"Invalid number of data points ({n}) specified")
+    return _IrfftC2R.apply(input, n, dim, norm or "backward")
 
 
 def fftfreq(n: int, d: float = 1.0, *, dtype: _C.dtype | None = None) -> _C.Tensor:

@@ -234,9 +234,26 @@ class _Loader:
         self.memory = Memory(2 * self.file.size + _ALLOWANCE - _OVERHEAD if limit is None else limit)
         self._names = Names(safe_by_name()) if weights_only else None
         self._pickle, self._restore, self._options = pickle_module, restore, options
+        self._running: Machine | None = None
 
     def _machine(self, load_storage: Callable, more: Callable[[int], bytes]) -> Machine:
-        return Machine(more, self._names, load_storage, self.memory, self._options["encoding"])
+        self._running = Machine(more, self._names, load_storage, self.memory, self._options["encoding"])
+        return self._running
+
+    def restore_by(self, map_location) -> None:
+        """Has exceptions of the caller's map_location reach the caller as they are."""
+        restore = self._restore
+
+        def restored(storage, location):
+            if self._running is None:
+                return restore(storage, location)
+            before, self._running.foreign = self._running.foreign, True
+            result = restore(storage, location)
+            self._running.foreign = before
+            return result
+
+        if map_location is not None:
+            self._restore = restored
 
     def zip(self, mapped):
         """The object of a zip archive."""
@@ -408,6 +425,7 @@ def load(
                 else "torch.load: files in the legacy .tar format are not supported"
             )
         loader = _Loader(file, weights_only, pickle_module or pickle, restore, options)
+        loader.restore_by(map_location)
         try:
             if head[:4] == b"PK\x03\x04":
                 return loader.zip(_mapped(f, file) if mapped else None)

@@ -94,7 +94,8 @@ const Tensor& copy_(const Tensor& self, const Tensor& source) {
   autograd::check_inplace(self, autograd::needs(source));
   if (self.is_same(source)) return self;
   if (self.is_conj()) [[unlikely]] {
-    copy_(lazy_conj(self), lazy_conj(source));
+    // Real numbers become complex first: in memory their imaginary part is -0.
+    copy_(lazy_conj(self), lazy_conj(is_complex(source.dtype()) ? source : to(source, self.dtype())));
     return self;
   }
   if (self.is_neg()) [[unlikely]] {  // in the dtype of self: others may have no negatives

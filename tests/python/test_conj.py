@@ -388,3 +388,22 @@ def test_parts_can_be_set(device):
         z.real = "1"
     with pytest.raises(RuntimeError):
         z.real = torch.ones(2, device=device)
+
+
+def test_real_numbers_in_conjugate_views():
+    """Their imaginary part reads as +0: square roots and logarithms stay on that side of the cut."""
+    for write in (
+        lambda v: v.__setitem__(0, -4),
+        lambda v: v.__setitem__(slice(None), torch.tensor([-4.0])),
+        lambda v: v.copy_(torch.tensor([-4.0])),
+        lambda v: v.fill_(-4.0),
+        lambda v: v.__setitem__(torch.tensor([True]), -4.0),
+    ):
+        v = torch.zeros(1, dtype=torch.complex64).conj()
+        write(v)
+        assert v.sqrt().tolist() == [2j] and not torch.signbit(v.imag).item()
+    w = torch.tensor([-4.0], requires_grad=True)
+    v = torch.zeros(1, dtype=torch.complex64).conj()
+    v.copy_(w)
+    v.sqrt().imag.sum().backward()
+    assert w.grad.tolist() == [-0.25]

@@ -509,3 +509,20 @@ def test_memory():
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("\n") >= 10, done.stdout
+
+
+def test_exceptions_of_map_location_are_its_own():
+    file = io.BytesIO()
+    torch.save(torch.ones(2), file)
+
+    def fails(error):
+        def map_location(storage, location):
+            raise error
+
+        return map_location
+
+    for error in (KeyError("cpu"), ValueError("x"), TypeError("y"), ZeroDivisionError(), AttributeError("z")):
+        for weights_only in (True, False):
+            file.seek(0)
+            with pytest.raises(type(error)):
+                torch.load(file, map_location=fails(error), weights_only=weights_only)

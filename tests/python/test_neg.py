@@ -394,3 +394,26 @@ def test_activations_in_place_of_tensors_with_the_bit():
         expected = call(x.clone())
         assert x.is_neg() and call(x) is x and x.tolist() == expected.tolist()
         assert base.imag.tolist() == (-expected).tolist()
+
+
+def test_view_as_complex_shares_memory():
+    x = torch.zeros(2, 2)
+    v = torch.view_as_complex(x._neg_view())
+    assert v.is_neg()
+    v.fill_(1 + 2j)
+    assert x.tolist() == [[-1, -2], [-1, -2]]
+    with pytest.raises(RuntimeError, match="last dimension with stride 1"):
+        torch.view_as_complex(torch.tensor([[1 + 2j, 3 + 4j]]).conj().imag)
+    w = torch.tensor([[1.0, -2.0]], requires_grad=True)
+    torch.view_as_complex(w._neg_view()).abs().sum().backward()
+    assert torch.allclose(w.grad, w.detach() / 5**0.5)
+
+
+def test_indices_with_the_bit():
+    i = torch.tensor([0, -1])._neg_view()
+    x = torch.arange(5)
+    assert x[i].tolist() == [0, 1] and x[i, None].tolist() == [[0], [1]]
+    x[i] = 7
+    assert x.tolist() == [7, 7, 2, 3, 4]
+    m = torch.arange(6).reshape(2, 3)
+    assert m[:, i].tolist() == [[0, 1], [3, 4]] and m[i, i].tolist() == [0, 4] and m[[i, i]].tolist() == [0, 4]

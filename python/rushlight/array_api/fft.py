@@ -30,7 +30,7 @@ def _by_numpy(name: str, x: Tensor, *arguments: object, **keywords: object) -> T
     import numpy
 
     check_array(name, x)
-    result = getattr(numpy.fft, name)(x.numpy(), *arguments, **keywords)
+    result = getattr(numpy.fft, name)(x.resolve_conj().resolve_neg().numpy(), *arguments, **keywords)
     return _C.from_numpy(numpy.ascontiguousarray(result).reshape(result.shape))
 
 

@@ -72,7 +72,7 @@ def _by_numpy(name: str, *arguments: object, **keywords: object) -> object:
     import numpy
 
     check_array(name, arguments[0])
-    given = [a.numpy() if isinstance(a, Tensor) else a for a in arguments]
+    given = [a.resolve_conj().resolve_neg().numpy() if isinstance(a, Tensor) else a for a in arguments]
     try:
         result = getattr(numpy.linalg, name)(*given, **keywords)
     except numpy.linalg.LinAlgError as error:
