@@ -328,8 +328,13 @@ Py_ssize_t answer(PyObject* taken, Read&& read) {
 }
 
 int nb_bool(PyObject* a) {
-  if (PyObject* taken; overrides_possible() && overridden("__bool__", {a}, &taken)) [[unlikely]]
-    return static_cast<int>(answer(taken, PyObject_IsTrue));
+  if (PyObject* taken; overrides_possible() && overridden("__bool__", {a}, &taken)) [[unlikely]] {
+    if (!taken) return -1;
+    const Owned result(taken);
+    if (PyBool_Check(taken)) return taken == Py_True;
+    PyErr_Format(PyExc_TypeError, "__bool__ should return bool, returned %.200s", Py_TYPE(taken)->tp_name);
+    return -1;
+  }
   const Tensor& t = unwrap(a);
   return guarded_status([&] {
     if (t.numel() == 0) fail("Boolean value of Tensor with no values is ambiguous");

@@ -227,7 +227,12 @@ struct Run {
       grad = sum_to_size(grad, meta.sizes);
     }
     if (grad.dtype() != meta.dtype) {
-      if (is_complex(grad.dtype()) && !is_complex(meta.dtype)) grad = real(grad);
+      if (is_complex(grad.dtype()) && !is_complex(meta.dtype)) {
+        if (from.python && !from.exclusive)  // a custom function's
+          fail("Function ", from.name(), " returned a complex gradient at index ", index,
+               " of an input of dtype torch.", name(meta.dtype));
+        grad = real(grad);
+      }
       if (grad.dtype() != meta.dtype) grad = to(grad, meta.dtype);
     }
   }

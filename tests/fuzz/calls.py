@@ -325,7 +325,8 @@ def work(first, last, report, beat, verbose=False):
     sys.stdin = open(os.devnull)  # noqa: SIM115
     if not verbose:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    if "RUSHLIGHT_SANITIZED" not in os.environ:  # sanitizers reserve address space, and have a limit of their own
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 24, 1 << 24))
     import rushlight
 

@@ -1,5 +1,6 @@
 """What several test files share: arrays and tensors made from each other, comparisons, thread counts, a small layer."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -8,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rushlight as torch
+
+# What a build with sanitizers cannot show: it reserves address space, keeps what is freed, and has deep frames.
+unsanitized = pytest.mark.skipif("RUSHLIGHT_SANITIZED" in os.environ, reason="measures memory, which sanitizers take")
 
 # The table of elementwise operations, which is installed with the headers.
 ELEMENTWISE_TABLE = (Path(torch._C.__file__).parent / "include" / "rushlight" / "elementwise.def").read_text()

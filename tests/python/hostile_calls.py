@@ -220,7 +220,8 @@ def main(seed, calls, shown):
     faulthandler.enable()
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda *_: None
-    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
+    if "RUSHLIGHT_SANITIZED" not in os.environ:  # sanitizers reserve address space, and have a limit of their own
+        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
     os.chdir(tempfile.mkdtemp())
 
     def late(*_):

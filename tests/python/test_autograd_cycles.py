@@ -4,13 +4,13 @@ function that returns a weak reference to something that must be gone after a co
 import functools
 import gc
 import operator
-import os
 import random
 import sys
 import weakref
 
 import pytest
 import rushlight as torch
+from helpers import unsanitized
 from rushlight.autograd import Function
 from rushlight.autograd.graph import register_multi_grad_hook, saved_tensors_hooks
 from rushlight.utils.checkpoint import checkpoint
@@ -601,7 +601,7 @@ def test_gradients_do_not_depend_on_collections(seed):
     assert gradients(1) == gradients(100000)
 
 
-@pytest.mark.skipif("RUSHLIGHT_SANITIZED" in os.environ, reason="sanitizers keep what is freed")
+@unsanitized
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("kind", KINDS)
 def test_memory_does_not_grow(kind):

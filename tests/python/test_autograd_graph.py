@@ -380,3 +380,22 @@ def test_a_root_with_other_data_has_the_shape_of_its_node(device):
     y.data = torch.ones(2, 6, device=device)
     y.backward(torch.ones(2, 6, device=device))
     assert x.grad.tolist() == [4.0] * 6
+
+
+def test_complex_gradients_of_real_inputs_are_refused():
+    class Turned(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * (1 + 5j)
+
+    x = torch.ones(1, requires_grad=True)
+    with pytest.raises(RuntimeError):
+        Turned.apply(x).sum().backward()
+    assert x.grad is None
+    z = torch.ones(1, dtype=torch.complex64, requires_grad=True)
+    Turned.apply(z).real.sum().backward()
+    assert z.grad.tolist() == [1 + 5j]

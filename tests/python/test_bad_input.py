@@ -6,6 +6,7 @@ import math
 import pytest
 import rushlight as torch
 from helpers import run_child as run
+from helpers import unsanitized
 
 # ---- memory
 
@@ -410,6 +411,7 @@ def test_strides_that_are_never_followed():
         assert t.numpy().tolist() == [[1.0]] * 3
 
 
+@unsanitized
 def test_nested_backward():
     """A hook that calls backward() for ever is an error, also on a thread with a small stack."""
     run("""

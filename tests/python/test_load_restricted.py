@@ -52,6 +52,7 @@ from checkpoints import (
     text,
     tuple_of,
 )
+from helpers import unsanitized
 
 ERRORS = (pickle.UnpicklingError, RuntimeError)
 MUTANTS = int(
@@ -498,6 +499,7 @@ def test_legacy_files():
         assert 10 < len(str(caught.value)) < 2000
 
 
+@unsanitized
 def test_memory():
     """Each case in a process of its own: no more than twice the file and 64 MiB."""
     script = Path(__file__).with_name("load_memory.py")

@@ -577,7 +577,7 @@ def test_lengths_from_handlers():
             return cls.length
 
     a = x.as_subclass(Counted)
-    assert len(a) == 3 and bool(a) and 1 in a
+    assert len(a) == 3 and 1 in a
     for Counted.length in (-1, -5):
         with pytest.raises(ValueError, match="__len__"):
             len(a)
@@ -659,6 +659,20 @@ def test_custom_functions_that_return_an_input():
         assert type(SameInput.apply(leaf.as_subclass(Own))) is Own
         assert type(SameInput.apply(leaf.as_subclass(Disabled))) is torch.Tensor
     assert type(SameInput.apply(torch.nn.Parameter(torch.ones(2)))) is torch.Tensor
+
+
+def test_bool_takes_only_bools_from_handlers():
+    class Own(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            return cls.answer
+
+    t = torch.ones(1).as_subclass(Own)
+    for Own.answer in (True, False):
+        assert bool(t) is Own.answer
+    for Own.answer in ("no bool", 1, None):
+        with pytest.raises(TypeError, match="__bool__ should return bool, returned"):
+            bool(t)
 
 
 def test_grad_is_taken_over_under_its_name():

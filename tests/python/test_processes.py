@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from helpers import run_child
+from helpers import run_child, unsanitized
 
 needs_fork = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs fork and /proc")
 
@@ -234,6 +234,7 @@ assert codes[-1] == 0, codes
 
 
 @needs_fork
+@unsanitized
 @pytest.mark.parametrize(
     "call",
     ["x.mode()", "x.median()", "x.nanmedian()", "x.kthvalue(7)", "x.sort()", "x.unique()", "x.flip(0)", "x.cumsum(0)",
@@ -253,6 +254,7 @@ assert code in (0, 1), code
     )
 
 
+@unsanitized
 @needs_fork
 def test_pool_without_threads():
     """Where no thread can be started, work is done by the caller."""
