@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from importlib.metadata import distribution
+from importlib.util import find_spec
+from pathlib import Path
 
 PROBE = """
 import time
@@ -37,8 +38,9 @@ def main() -> None:
     bare = min(probe("pass")[1] for _ in range(5))
     probe(f"import {module}")  # brings the files into memory
     runs = [probe(f"import {module}") for _ in range(10)]
-    files = [file.locate() for file in distribution(module).files or ()]
-    size = sum(path.stat().st_size for path in files if path.exists())
+    folders = [Path(place) for place in find_spec(module).submodule_search_locations]
+    files = {f for folder in folders for f in folder.rglob("*") if f.is_file() and f.suffix != ".pyc"}
+    size = sum(f.stat().st_size for f in files)
     print(f"import {min(seconds for seconds, _ in runs) * 1e3:8.1f} ms")
     print(f"memory {(min(used for _, used in runs) - bare) / 1e6:8.1f} MB")
     print(f"files  {size / 1e6:8.1f} MB")
