@@ -71,8 +71,14 @@ void look_between_nodes() {
 }  // namespace
 
 void bind_signals() {
-  const nb::object main = nb::module_::import_("threading").attr("main_thread")().attr("ident");
-  g_main_thread = nb::cast<unsigned long>(main);
+#if defined(__linux__) && defined(PY_HAVE_THREAD_NATIVE_ID)
+  const bool here = PyThread_get_thread_native_id() == static_cast<unsigned long>(getpid());
+#else
+  const bool here = false;
+#endif
+  // threading takes longer to import than all of this module; it is asked only on other threads.
+  g_main_thread = here ? PyThread_get_thread_ident()
+                       : nb::cast<unsigned long>(nb::module_::import_("threading").attr("main_thread")().attr("ident"));
   pthread_atfork(nullptr, nullptr, [] { g_main_thread = PyThread_get_thread_ident(); });
   cpu::g_blocking_hooks = {release_lock, take_lock};
   detail::between_nodes = look_between_nodes;
